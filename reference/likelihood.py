@@ -1,0 +1,120 @@
+"""Forms that combine several binary outputs: multi-label losses, and the likelihood of N samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lossbench.reference.form import LOGIT, Form
+from lossbench.reference.logistic import bce_hess, bce_value, residual
+from lossbench.reference.real import NAN, ONE, Context, Mpf, Real, about, negate, split, sub, times, total
+
+
+def _per_output(function: Any) -> Any:
+    """Derivatives of a sum of terms of one output each, divided by K when the loss is a mean."""
+
+    def derivative(mp: Context, z: list[Mpf], y: list[Mpf], over: str = "sum") -> list[Real]:
+        size = mp.mpf(len(z)) if over == "mean" else ONE
+        return [function(mp, a, b).over(mp, size) for a, b in zip(z, y, strict=True)]
+
+    return derivative
+
+
+def _multilabel_value(mp: Context, z: list[Mpf], y: list[Mpf], over: str = "sum") -> Real:
+    loss = total(mp, (bce_value(mp, a, b) for a, b in zip(z, y, strict=True)))
+    return loss.over(mp, mp.mpf(len(z))) if over == "mean" else loss
+
+
+def _margins(mp: Context, z: list[Mpf], y: list[Mpf]) -> list[Mpf]:
+    """Margins (2y - 1) z, exact: positive where the sigmoid is right."""
+    return [times(mp, sub(mp, 2 * b, ONE), a) for a, b in zip(z, y, strict=True)]
+
+
+def _invalid(mp: Context, z: list[Mpf], y: list[Mpf]) -> bool:
+    return any(mp.isnan(x) for x in (*z, *y))
+
+
+def _right(mp: Context, margin: Mpf) -> tuple[Mpf, Mpf, Mpf]:
+    """(c, 1 - c, 1 - 2c) with c = 1 / (1 + exp(-margin)), each to working precision."""
+    u = mp.exp(mp.fneg(abs(margin) if margin < 0 else margin, exact=True))
+    big, small = 1 / (1 + u), u / (1 + u)
+    bend = (u - 1) / (1 + u) if u < 0.5 else mp.expm1(-abs(margin)) / (1 + u)
+    return (big, small, bend) if margin > 0 else (small, big, -bend)
+
+
+def _likelihood_value(mp: Context, z: list[Mpf], y: list[Mpf]) -> Real:
+    if _invalid(mp, z, y):
+        return NAN
+    margins = _margins(mp, z, y)
+    if all(m > 0 for m in margins):
+        loss = mp.fsum(mp.log1p(mp.exp(mp.fneg(m, exact=True))) for m in margins)
+        if loss < 0.5:  # close to one: keep the distance to it
+            return split(ONE, mp.expm1(-loss))
+    return about(mp.fprod(_right(mp, m)[0] for m in margins))
+
+
+def _likelihood_parts(mp: Context, z: list[Mpf], y: list[Mpf], second: bool) -> list[Real]:
+    if _invalid(mp, z, y):
+        return [NAN] * len(z)
+    right = [_right(mp, m) for m in _margins(mp, z, y)]
+    product = mp.fprod(c for c, _, _ in right)
+    parts = []
+    for (_, wrong, bend), label in zip(right, y, strict=True):
+        slope = product * wrong
+        parts.append(about(slope * bend if second else (slope if label == 1 else -slope)))
+    return parts
+
+
+BERNOULLI_LIKELIHOOD = Form(
+    "bernoulli_likelihood", "z", LOGIT, ("binary",),
+    _likelihood_value,
+    lambda mp, z, y: _likelihood_parts(mp, z, y, second=False),
+    lambda mp, z, y: _likelihood_parts(mp, z, y, second=True),
+    """prod_i g(z_i)^y_i (1 - g(z_i))^(1 - y_i) over K samples, the likelihood that the losses come from.
+
+    Domain: z real, y in {0, 1}. Limits: a factor is 1 where z is infinite on the right side, 0 on the wrong.
+    Condition: sum_i |z_i| (1 - c_i) with c_i the factors: the product underflows long before its logarithm.
+    Gradient: (likelihood) (y_i - g(z_i)). Drops: nothing.
+    See: `bernoulli_log_likelihood`, which does not underflow.
+
+    >>> from lossbench.reference import exact
+    >>> float(exact("bernoulli_likelihood", [0.0, 0.0], [1.0, 0.0], dtype="float64").value)
+    0.25
+    """,
+    class_axis=True,
+)  # fmt: skip
+
+BERNOULLI_LOG_LIKELIHOOD = Form(
+    "bernoulli_log_likelihood", "z", LOGIT, ("binary",),
+    lambda mp, z, y: negate(_multilabel_value(mp, z, y)),
+    lambda mp, z, y: [negate(residual(mp, a, b)) for a, b in zip(z, y, strict=True)],
+    lambda mp, z, y: [negate(bce_hess(mp, a, b)) for a, b in zip(z, y, strict=True)],
+    """sum_i (y_i log g(z_i) + (1 - y_i) log(1 - g(z_i))) over K samples, the log-likelihood.
+
+    Domain: z real, y in {0, 1}. Limits: -inf where one sample is infinitely wrong; NaN gives NaN.
+    Condition: that of `sigmoid_bce`, averaged. Gradient: y_i - g(z_i). Drops: nothing.
+    See: `multilabel_bce`, its negative.
+
+    >>> from lossbench.reference import exact
+    >>> float(exact("bernoulli_log_likelihood", [0.0, 0.0], [1.0, 0.0], dtype="float64").value)
+    -1.3862943611198906
+    """,
+    class_axis=True,
+)  # fmt: skip
+
+MULTILABEL_BCE = Form(
+    "multilabel_bce", "z", LOGIT, ("binary", "soft"),
+    _multilabel_value, _per_output(residual), _per_output(bce_hess),
+    """L = sum_k -(y_k log g(z_k) + (1 - y_k) log(1 - g(z_k))) over K output neurons.
+
+    Domain: z real, y in [0, 1]^K. Option `over=mean`: the mean over the outputs instead of the sum.
+    Limits: those of `sigmoid_bce`, output by output. Condition: at most the worst of its outputs.
+    Gradient: g(z_k) - y_k, divided by K with `over=mean`. Drops: nothing.
+    See: PyTorch's multilabel_soft_margin_loss is the mean over outputs.
+
+    >>> from lossbench.reference import exact
+    >>> float(exact("multilabel_bce", [0.0, 0.0], [1.0, 0.0], dtype="float64", options="over=mean").value)
+    0.6931471805599453
+    """,
+    class_axis=True,
+    options=(("", {}), ("over=mean", {"over": "mean"})),
+)  # fmt: skip
