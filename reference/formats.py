@@ -86,9 +86,10 @@ def encode(values: npt.ArrayLike, dtype: str) -> Array:
 
 def decode(stored: Array, dtype: str) -> npt.NDArray[np.float64]:
     """Return the float64 values of an array in the storage dtype of `dtype`. Exact."""
-    if dtype == "bfloat16":
-        return (stored.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-    return stored.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        if dtype == "bfloat16":
+            return (stored.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+        return stored.astype(np.float64)
 
 
 def to_nearest(values: npt.ArrayLike, dtype: str) -> npt.NDArray[np.float64]:
