@@ -1,0 +1,1 @@
+"""How it is measured: adapters, the plan, workers, metrics, timing, rows."""

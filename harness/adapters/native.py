@@ -1,0 +1,88 @@
+"""lossbench's own kernels, `lossbench.native`, over NumPy arrays; bfloat16 through ml_dtypes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import ml_dtypes
+import numpy as np
+from lossbench.harness.adapters.adapter import Adapter, Array, Call, Unsupported
+
+#: canonical option string -> the keywords that say the same to `lossbench.native`
+KEYWORDS: Mapping[str, Mapping[str, Any]] = {
+    "": {},
+    "over=mean": {"over": "mean"},
+    "normalized": {"normalized": True},
+}
+
+
+def _call(form: str, *encodings: str, options: str = "") -> Call:
+    """The call named like its form; `.grad` is the gradient of the sum, for vectors that of component 0."""
+    keywords = KEYWORDS[options]
+    return Call(
+        form,
+        form,
+        lambda native, *a: getattr(native, form)(*a, **keywords),
+        encodings or ("-",),
+        options,
+        lambda native, *a: getattr(native, form).grad(*a, **keywords),
+    )
+
+
+CALLS = (
+    _call("prob_xent", "index", "onehot", "soft"),
+    _call("prob_xent", "index", "onehot", "soft", options="normalized"),
+    _call("softmax_xent", "index", "onehot", "soft"),
+    _call("sigmoid_bce", "binary", "soft"),
+    _call("multilabel_bce", "binary", "soft"),
+    _call("multilabel_bce", "binary", "soft", options="over=mean"),
+    _call("prob_bce", "binary", "soft"),
+    _call("margin_logistic", "signed"),
+    _call("sigmoid_mse", "binary", "soft"),
+    _call("bernoulli_likelihood", "binary"),
+    _call("bernoulli_log_likelihood", "binary"),
+    _call("sigmoid"),
+    _call("log_sigmoid"),
+    _call("softplus"),
+    _call("softmax"),
+    _call("log_softmax"),
+    _call("logsumexp"),
+)
+
+
+class NativeAdapter(Adapter):
+    """lossbench.native on the CPU."""
+
+    library = "native"
+    requires = ("numpy", "ml_dtypes")
+    distribution = "lossbench"
+    modes = ("numpy",)
+    calls = CALLS
+    missing: ClassVar[Mapping[str, Unsupported]] = {}
+
+    def load(self) -> Any:
+        """Import lossbench.native."""
+        return importlib.import_module("lossbench.native")
+
+    def put(self, lib: Any, array: Array, dtype: str, device: str) -> Array:
+        """The array itself; bfloat16 bits become ml_dtypes' format in place."""
+        return array.view(ml_dtypes.bfloat16) if dtype == "bfloat16" else array
+
+    def get(self, lib: Any, tensor: Any) -> tuple[Array, str]:
+        """The array itself; bfloat16 through float32, which holds it exactly."""
+        array = np.asarray(tensor)
+        if array.dtype.name == "bfloat16":
+            return array.astype(np.float32).astype(np.float64), "bfloat16"
+        return array, array.dtype.name
+
+    def build(self, lib: Any, call: Call, mode: str, work: str, vector: bool) -> Callable[..., Any]:
+        """The form itself, or its `value_and_grad`, which shares the exponentials."""
+        if work == "F":
+            return lambda x, *labels: call.fn(lib, x, *labels)
+        kernel, keywords = getattr(lib, call.form).value_and_grad, KEYWORDS[call.options]
+        return lambda x, *labels: kernel(x, *labels, **keywords)
+
+
+ADAPTER = NativeAdapter()

@@ -1,0 +1,120 @@
+"""Batches of cases on disk: drawn once, so that every library sees the same bits, with their exact results."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lossbench.reference import Exact, evaluate, form_of
+from lossbench.reference.formats import decode, encode
+from lossbench.suites import suite_of
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class BatchKey:
+    """What a batch holds: one form, encoding, dtype and class count, cases of several suites."""
+
+    form: str
+    encoding: str
+    dtype: str
+    classes: int
+
+    @property
+    def name(self) -> str:
+        """File name without suffix."""
+        encoding = "none" if self.encoding == "-" else self.encoding
+        return f"{self.form}-{encoding}-{self.dtype}-{self.classes}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Cases with their origin: x and y in storage bits, and for each case its suite and region.
+
+    hashes: suite -> hash of what was drawn, tier and seed included.
+    """
+
+    key: BatchKey
+    x: Array
+    y: Array | None
+    suite: Array
+    region: Array
+    hashes: dict[str, str]
+
+    @property
+    def wide(self) -> npt.NDArray[np.float64]:
+        """x as float64 values."""
+        return decode(self.x, self.key.dtype)
+
+    @property
+    def slices(self) -> dict[str, tuple[int, int]]:
+        """Suite -> its first case and the one after its last: suites lie one after another."""
+        places = {name: np.flatnonzero(self.suite == name) for name in self.hashes}
+        return {name: (int(place[0]), int(place[-1]) + 1) for name, place in places.items()}
+
+    @property
+    def labels(self) -> Array | None:
+        """y as numbers: int64 indices or float64 values."""
+        if self.y is None or self.key.encoding == "index":
+            return self.y
+        return decode(self.y, self.key.dtype)
+
+
+def draw_batch(key: BatchKey, suites: list[str], tier: str, seed: int) -> Batch:
+    """Draw the cases of `suites` for a key."""
+    form = form_of(key.form)
+    xs, ys, names, regions, hashes = [], [], [], [], {}
+    for name in suites:
+        cases = suite_of(name).draw(form, key.encoding, key.dtype, key.classes, tier, seed)
+        x = encode(cases.x, key.dtype)
+        digest = hashlib.sha256(f"{name}/{key.name}/{tier}/{seed}/".encode() + x.tobytes())
+        xs.append(x)
+        if cases.y is not None:
+            y = cases.y if key.encoding == "index" else encode(cases.y, key.dtype)
+            digest.update(y.tobytes())
+            ys.append(y)
+        names += [name] * len(x)
+        regions += cases.regions
+        hashes[name] = digest.hexdigest()[:12]
+    labels = np.concatenate(ys) if ys else None
+    return Batch(key, np.concatenate(xs), labels, np.array(names), np.array(regions), hashes)
+
+
+def save_batch(batch: Batch, folder: Path) -> Path:
+    """Write a batch as an .npz file for the workers; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{batch.key.name}.npz"
+    arrays = {"x": batch.x} if batch.y is None else {"x": batch.x, "y": batch.y}
+    np.savez(path, **arrays)
+    return path
+
+
+def _exact_quantity(batch: Batch, quantity: str, options: str) -> Exact:
+    key = batch.key
+    return evaluate(form_of(key.form), batch.wide, batch.labels, key.dtype, quantity, options)
+
+
+def compute_exact(
+    batches: dict[BatchKey, Batch], wanted: set[tuple[BatchKey, str]], executor: Executor, progress: Any
+) -> dict[tuple[BatchKey, str, str], Exact]:
+    """Exact values and gradients, correctly rounded, for every (batch, options) that is wanted.
+
+    progress: called with the number of cases after each batch.
+    """
+    futures = {}
+    # the dearest first, so that the last to finish is a cheap one
+    for key, options in sorted(wanted, key=lambda item: -batches[item[0]].x.size):
+        for quantity in form_of(key.form).quantities[:2]:
+            futures[executor.submit(_exact_quantity, batches[key], quantity, options)] = (key, options, quantity)
+    results = {}
+    for future in as_completed(futures):
+        results[futures[future]] = future.result()
+        progress(1)
+    return results

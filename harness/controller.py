@@ -1,0 +1,324 @@
+"""The run: draws cases, has them computed exactly, drives the workers, scores, and writes rows as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from lossbench.harness import environment, timing
+from lossbench.harness.adapters import adapter_of, libraries
+from lossbench.harness.cases import Batch, BatchKey, compute_exact, draw_batch, save_batch
+from lossbench.harness.plan import Filters, Plan, Unit, make_plan, predicted_work
+from lossbench.harness.processes import Event, python, run_worker
+from lossbench.harness.rows import Row, RowFile
+from lossbench.harness.scoring import Context, absence_row, blank, unit_rows
+from lossbench.reference import Exact, form_of
+
+#: Library processes that measure accuracy at a time. Timing never runs in parallel.
+WORKERS = 2
+
+
+class Progress(Protocol):
+    """How a run tells what it does."""
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage of `total` steps begins."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Steps of the current stage are finished."""
+
+    def say(self, sentence: str) -> None:
+        """Something the user should know."""
+
+
+class Run:
+    """One run in one folder. Everything finished is on disk; `resume` goes on from there."""
+
+    def __init__(self, folder: Path, plan: Plan, progress: Progress, seconds_before: float = 0.0) -> None:
+        self.folder, self.plan, self.progress = folder.resolve(), plan, progress
+        self.rows = RowFile(folder / "rows.jsonl")
+        self.finished = self.rows.finished()
+        self.cells = timing.lay_out(plan)
+        self._lock = threading.Lock()
+        self._processes: set[subprocess.Popen[str]] = set()
+        self._stopping = False
+        self._spent: dict[str, float] = {}
+        self._before, self._started = seconds_before, time.monotonic()
+        found = {name: adapter_of(name) for name in libraries()}
+        self.context = Context(
+            run_id=folder.name,
+            platform=environment.platform_name(),
+            tier=plan.tier,
+            seed=plan.seed,
+            versions={name: "" if a.installed() else a.version() for name, a in found.items()},
+            flushes={},
+        )
+
+    @property
+    def predicted_seconds(self) -> float:
+        """Predicted wall time of the whole plan."""
+        accuracy = self.plan.predicted_seconds(environment.cores())
+        return accuracy + timing.predicted_seconds(self.cells, self.plan.tier)
+
+    def measure(self) -> None:
+        """Measure what is not measured yet. Interrupted, it leaves what is finished on disk."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._write_env()
+        self._write_plan()
+        work = self.folder / "work"
+        try:
+            self._absences()
+            self._accuracy(work)
+            self._timing(work)
+        except BaseException:
+            self._stop()
+            raise
+        finally:
+            self._write_plan()
+        shutil.rmtree(work, ignore_errors=True)
+
+    # -- what describes the run
+
+    def _write_env(self) -> None:
+        path = self.folder / "env.json"
+        if not path.exists():
+            started = datetime.now(UTC).isoformat(timespec="seconds")
+            _write_json(path, environment.describe(self.context.run_id, started))
+
+    def _note_devices(self, library: str, devices: dict[str, str], reason: str = "") -> None:
+        path = self.folder / "env.json"
+        with self._lock:
+            env = json.loads(path.read_text(encoding="utf-8"))
+            if devices:
+                env["devices"][library] = devices
+            if reason:
+                env["libraries"][library]["status"] = reason
+            _write_json(path, env)
+
+    def _write_plan(self) -> None:
+        facts = {
+            **self.plan.to_json(),
+            "timing_cells": len(self.cells),
+            "predicted_s": round(self.predicted_seconds, 1),
+            "measured_s": round(self._before + time.monotonic() - self._started, 1),
+            "device": self.plan.filters.device,
+            "complete": self._left() == 0,
+            "accuracy_spent_s": {name: round(seconds, 2) for name, seconds in sorted(self._spent.items())},
+        }
+        _write_json(self.folder / "plan.json", facts)
+
+    def _left(self) -> int:
+        ids = {unit.id for unit in self.plan.units} | {cell.id for cell in self.cells}
+        return len(ids - self.finished)
+
+    # -- rows
+
+    def _append(self, unit: str, rows: Iterable[Row]) -> None:
+        with self._lock:
+            if not self._stopping:
+                self.rows.append(unit, rows)
+                self.finished.add(unit)
+
+    def _absences(self) -> None:
+        if "absences" not in self.finished:
+            device = self.plan.filters.device
+            self._append("absences", [absence_row(self.context, a, device) for a in self.plan.absences])
+
+    # -- accuracy
+
+    def _accuracy(self, work: Path) -> None:
+        units = [unit for unit in self.plan.units if unit.id not in self.finished]
+        if not units:
+            return
+        batches: dict[BatchKey, Batch] = {}
+        suites = self.plan.batches
+        for key in {unit.batch for unit in units}:
+            batches[key] = draw_batch(key, suites[key], self.plan.tier, self.plan.seed)
+            save_batch(batches[key], work / "cases")
+        wanted = {(unit.batch, unit.options) for unit in units}
+        self.progress.stage("exact values", 2 * len(wanted))
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(WORKERS, environment.cores()), mp_context=spawn) as executor:
+            try:
+                exact = compute_exact(batches, wanted, executor, self.progress.advance)
+            except BaseException:
+                executor.shutdown(wait=False, cancel_futures=True)
+                raise
+        self.progress.stage("accuracy", len(units))
+        mine = {name: [u for u in units if u.library == name] for name in libraries()}
+        slowest_first = sorted((name for name in mine if mine[name]), key=lambda name: -predicted_work(mine[name]))
+        with ThreadPoolExecutor(WORKERS) as pool:
+            jobs = [pool.submit(self._library, name, mine[name], batches, exact, work) for name in slowest_first]
+            for job in jobs:
+                job.result()
+
+    def _library(
+        self,
+        library: str,
+        units: list[Unit],
+        batches: dict[BatchKey, Batch],
+        exact: dict[tuple[BatchKey, str, str], Exact],
+        work: Path,
+    ) -> None:
+        """Measure the accuracy of one library in its own process."""
+        by_id = {unit.id: unit for unit in units}
+        outputs = work / "outputs"
+        outputs.mkdir(parents=True, exist_ok=True)
+        paths = {unit.id: outputs / f"{library}-{i}.npz" for i, unit in enumerate(units)}
+        flushes = dict.fromkeys(((u.mode, u.dtype) for u in units), False)
+        probe_rows: list[Row] = []
+
+        def finish(unit: Unit, facts: dict[str, Any], stored: dict[str, Any]) -> None:
+            quantities = form_of(unit.form).quantities[:2]
+            results = {q: exact[unit.batch, unit.options, q] for q in quantities}
+            context = replace(self.context, flushes={(library, *k): v for k, v in flushes.items()})
+            self._append(unit.id, unit_rows(context, unit, batches[unit.batch], results, stored, facts))
+            self.progress.advance()
+
+        def listen(event: Event) -> None:
+            match event["event"]:
+                case "loaded":
+                    self._note_devices(library, event["devices"])
+                    key = {"library": library, "device": self.plan.filters.device, "quantity": "probe"}
+                    row = blank(self.context, **key, form="-", encoding="-", call="-", metric="import_s")
+                    probe_rows.append(replace(row, value=event["seconds"], unit="s", n=1))
+                case "probe":
+                    flushes[event["mode"], event["dtype"]] = bool(event.get("flushes"))
+                    probe_rows.append(self._probe_row(library, event))
+                case "unavailable":
+                    self._note_devices(library, {}, event["reason"])
+                    for unit in units:
+                        finish(unit, {"failure": ("unavailable", event["reason"])}, {})
+                case "failed":
+                    finish(by_id[event["unit"]], {"failure": (event["status"], event["reason"])}, {})
+                case "done":
+                    unit = by_id[event["unit"]]
+                    where = f"{library} {unit.mode} {unit.dtype}"
+                    self._spent[where] = self._spent.get(where, 0.0) + event["spent"]
+                    with np.load(paths[event["unit"]]) as file:
+                        stored = {name: file[name] for name in file.files}
+                    paths[event["unit"]].unlink()
+                    finish(unit, event, stored)
+
+        cases = {key: str(work / "cases" / f"{key.name}.npz") for key in {u.batch for u in units}}
+        job = {
+            "device": self.plan.filters.device,
+            "probes": list(flushes),
+            "units": [
+                {**asdict(u), "id": u.id, "cases": cases[u.batch], "out": str(paths[u.id]),
+                 "slices": batches[u.batch].slices}
+                for u in units
+            ],
+        }
+        run_worker(
+            lambda job_file: python("-m", "lossbench.harness.worker", library, str(job_file)),
+            library, job, work / "jobs", listen, alive=self._alive,
+        )  # fmt: skip
+        self._append(f"probe/{library}", probe_rows)
+
+    def _probe_row(self, library: str, event: Event) -> Row:
+        row = blank(
+            self.context, form="-", encoding="-", quantity="probe", library=library, call="-", mode=event["mode"],
+            device=self.plan.filters.device, dtype=event["dtype"], metric="ftz",
+        )  # fmt: skip
+        if "error" in event:
+            return replace(row, status="raised", reason=event["error"])
+        return replace(row, value=float(event["flushes"]), unit="1", n=4, reason=event["what"])
+
+    # -- throughput
+
+    def _timing(self, work: Path) -> None:
+        cells = [cell for cell in self.cells if cell.id not in self.finished]
+        if not cells:
+            return
+        if why := timing.unavailable():
+            self.progress.say(f"throughput is not measured: {why}")
+            for cell in cells:
+                event = {"event": "failed", "status": "unavailable", "reason": why}
+                self._append(cell.id, timing.cell_rows(self.context, cell, event, {}, {}))
+            return
+        folder = work / "timing"
+        paths = timing.write_inputs(cells, folder, self.plan.seed)
+        self.progress.stage("exact samples", 1)
+        exact = timing.sampled_exact(cells, paths)
+        self.progress.advance()
+        self.progress.stage("throughput", len(cells))
+        for library, mine in timing.by_library(cells).items():
+            job = timing.make_job(library, mine, paths, self.plan.tier, folder)
+            by_id = {cell.id: (cell, Path(entry["out"])) for cell, entry in zip(mine, job["units"], strict=True)}
+
+            def listen(event: Event, by_id: dict[str, Any] = by_id) -> None:
+                if event["event"] not in ("done", "failed"):
+                    return
+                cell, out = by_id[event["unit"]]
+                stored: dict[str, Any] = {}
+                if out.exists():
+                    with np.load(out) as file:
+                        stored = {name: file[name] for name in file.files}
+                    out.unlink()
+                rows = timing.cell_rows(self.context, cell, event, exact[paths[cell]], stored)
+                self._append(cell.id, rows)
+                self.progress.advance()
+
+            run_worker(timing.command, library, job, work / "timing-jobs", listen, alive=self._alive)
+            for kept in sorted((work / "timing-jobs").glob(f"{library}-*.benchmark.json")):
+                if kept.stat().st_size:
+                    shutil.move(kept, self.folder / f"benchmark-{library}.json")
+
+    # -- processes
+
+    def _alive(self, process: subprocess.Popen[str]) -> None:
+        with self._lock:
+            self._processes.add(process)
+            stopping = self._stopping
+        if stopping:
+            process.kill()
+
+    def _stop(self) -> None:
+        with self._lock:
+            self._stopping = True
+        for process in self._processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
+
+def _write_json(path: Path, value: Any) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(value, indent=1, sort_keys=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def new_run(folder: Path, tier: str, seed: int, filters: Filters, progress: Progress) -> Run:
+    """A run in a folder that holds none yet; FileExistsError where it does."""
+    if (folder / "rows.jsonl").exists():
+        raise FileExistsError(f"out: {folder} holds a run already; --resume {folder} goes on with it")
+    return Run(folder, make_plan(tier, seed, filters), progress)
+
+
+def resumed_run(folder: Path, progress: Progress) -> Run:
+    """The run that a folder holds, to be gone on with; FileNotFoundError where there is none."""
+    path = folder / "plan.json"
+    if not path.exists():
+        raise FileNotFoundError(f"resume: {folder} holds no run (no plan.json)")
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    narrowed = {
+        name: tuple(value) for name, value in saved["filters"].items() if name != "device" and value is not None
+    }
+    filters = Filters(**narrowed, device=saved["device"])
+    plan = make_plan(saved["tier"], saved["seed"], filters)
+    return Run(folder, plan, progress, saved.get("measured_s", 0.0))
+

@@ -1,0 +1,236 @@
+"""Throughput: lays out timing cells, runs them library by library, never in parallel, and turns them to rows."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import statistics
+import sys
+import threading
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lossbench.harness.adapters import adapter_of, libraries
+from lossbench.harness.adapters.adapter import Unsupported
+from lossbench.harness.plan import COMPILED, Plan
+from lossbench.harness.processes import Event, python
+from lossbench.harness.rows import Row
+from lossbench.harness.scoring import Context, blank
+from lossbench.reference import evaluate, form_of
+from lossbench.reference.formats import FORMATS
+from lossbench.suites import throughput
+
+#: Seconds a cell may be timed for, by tier.
+BUDGET = {"quick": 0.01, "default": 0.1, "full": 0.5}
+_COST = {"quick": 0.04, "default": 0.12, "full": 0.6}  # what a cell takes, set-up included; it only predicts
+_COMPILE_COST = {"jit": 0.3, "graph": 0.2, "xla": 0.4, "compile": 3.0, "compile-max-autotune": 6.0}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One timing cell: a call in one mode, on one shape, value only (F) or value and gradient (FB)."""
+
+    library: str
+    call: str
+    mode: str
+    device: str
+    form: str
+    encoding: str
+    options: str
+    dtype: str
+    shape: tuple[int, ...]
+    work: str
+
+    @property
+    def id(self) -> str:
+        """Stable name of the cell, which is its unit in the row file."""
+        fields = asdict(self) | {"shape": "x".join(map(str, self.shape))}
+        return "timing/" + "/".join(map(str, fields.values()))
+
+
+def lay_out(plan: Plan) -> list[Cell]:
+    """Timing cells of a plan: every implementation that accuracy asks, in the encoding its call documents first."""
+    cells: dict[Cell, None] = {}
+    for unit in plan.units:
+        adapter = adapter_of(unit.library)
+        call = next(
+            c
+            for c in adapter.calls
+            if (c.form, c.name, c.options) == (unit.form, unit.call, unit.options) and unit.encoding in c.encodings
+        )
+        if call.rowwise or unit.encoding != call.encodings[0]:
+            continue
+        for shape in _shapes(plan.tier, unit.library, unit.mode, unit.dtype, unit.form):
+            for work in ("F",) if isinstance(call.gradient, Unsupported) else ("F", "FB"):
+                key = {k: v for k, v in asdict(unit).items() if k != "classes"}
+                cells[Cell(**key, shape=shape, work=work)] = None
+    return list(cells)
+
+
+def _shapes(tier: str, library: str, mode: str, dtype: str, form: str) -> list[tuple[int, ...]]:
+    if tier == "quick":
+        wanted = dtype == "float32" and mode not in ("graph", "xla")
+        wanted = wanted and not (library in ("jax", "optax") and mode == "eager")
+    elif tier == "default":
+        wanted = dtype == "float32" or (dtype == "float64" and mode != "compile")
+    else:
+        wanted = True
+    one = mode in COMPILED or dtype != "float32"
+    return throughput.shapes(form_of(form), tier, one) if wanted else []
+
+
+def predicted_seconds(cells: list[Cell], tier: str) -> float:
+    """Predicted wall time of the cells, from costs seen on one 2-core machine."""
+    return sum(_COST[tier] + _COMPILE_COST.get(cell.mode, 0.0) for cell in cells)
+
+
+def write_inputs(cells: list[Cell], folder: Path, seed: int) -> dict[Cell, Path]:
+    """Draw the inputs of the cells once; equal cells of different libraries share a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for cell in cells:
+        encoding = "none" if cell.encoding == "-" else cell.encoding
+        path = folder / f"{cell.form}-{encoding}-{cell.dtype}-{'x'.join(map(str, cell.shape))}.npz"
+        if not path.exists():
+            x, y = throughput.inputs(form_of(cell.form), cell.encoding, cell.dtype, cell.shape, seed)
+            arrays = {"x": x, "sample": throughput.sample(cell.shape)}
+            np.savez(path, **(arrays if y is None else {**arrays, "y": y}))
+        paths[cell] = path
+    return paths
+
+
+def make_job(library: str, cells: list[Cell], paths: dict[Cell, Path], tier: str, folder: Path) -> dict[str, Any]:
+    """The job file's contents for one library."""
+    units = [
+        {**asdict(cell), "id": cell.id, "shape": "x".join(map(str, cell.shape)), "inputs": str(paths[cell]),
+         "out": str(folder / f"{library}-{i}.npz")}
+        for i, cell in enumerate(cells)
+    ]  # fmt: skip
+    return {"library": library, "units": units, "budget": BUDGET[tier]}
+
+
+def command(job_file: Path) -> list[str]:
+    """The process that times a job: this module, which runs pytest and passes its events on."""
+    return python("-m", "lossbench.harness.timing", str(job_file))
+
+
+def main(job_path: str) -> int:
+    """Run pytest-benchmark on a job and relay the event file to standard output, line by line."""
+    import pytest
+
+    job_file = Path(job_path)
+    job = json.loads(job_file.read_text(encoding="utf-8"))
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    relay = os.pipe()
+    os.set_inheritable(relay[1], True)
+    job["events"] = f"/dev/fd/{relay[1]}"
+    job_file.write_text(json.dumps(job), encoding="utf-8")
+    os.environ["LOSSBENCH_JOB"] = str(job_file)
+    def pump() -> None:
+        with os.fdopen(relay[0], encoding="utf-8") as lines:
+            for line in lines:
+                events.write(line)
+                events.flush()
+
+    pumping = threading.Thread(target=pump, daemon=True)
+    pumping.start()
+    module = importlib.util.find_spec("lossbench.harness.benchmark")
+    assert module is not None and module.origin is not None
+    options = ["-q", "--no-header", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(job_file.parent)]
+    options += ["--import-mode=importlib", "-W", "ignore", "--benchmark-disable-gc", "--benchmark-columns=median"]
+    options += [f"--benchmark-json={job_file.with_suffix('.benchmark.json')}", module.origin]
+    code = pytest.main(options)
+    os.close(relay[1])
+    pumping.join(timeout=5)
+    return 0 if code in (0, 5) else int(code)
+
+
+def sampled_exact(cells: list[Cell], paths: dict[Cell, Path]) -> dict[Path, dict[str, Any]]:
+    """Exact results at the sampled rows of every input file that is used, by options and quantity."""
+    results: dict[Path, dict[str, Any]] = {}
+    for cell in cells:
+        entry = results.setdefault(paths[cell], {})
+        form = form_of(cell.form)
+        with np.load(paths[cell]) as file:
+            rows = file["sample"]
+            x = throughput.values(file["x"][rows], "", cell.dtype)
+            y = throughput.values(file["y"][rows], cell.encoding, cell.dtype) if "y" in file else None
+        for quantity in form.quantities[:2]:
+            if (cell.options, quantity) not in entry:
+                entry[cell.options, quantity] = evaluate(form, x, y, cell.dtype, quantity, cell.options).value
+    return results
+
+
+def disqualified(cell: Cell, exact: dict[str, Any], stored: dict[str, npt.NDArray[Any]]) -> str:
+    """Why a timed result is wrong, or "": infinities and NaN in other places than the exact result, or an
+    error above 2^(-p/2) of the largest exact result, which is half of the digits."""
+    form = form_of(cell.form)
+    limit = 2.0 ** (-FORMATS[cell.dtype].precision / 2)
+    for when in ("before", "after"):
+        for name, quantity in (("value", form.quantities[0]), ("grad", form.quantities[1])):
+            got = stored.get(f"{when}_{name}")
+            if got is None:
+                continue
+            want = exact[cell.options, quantity]
+            if got.shape != want.shape:
+                return f"{name} has shape {got.shape}, expected {want.shape}"
+            if not np.array_equal(np.isfinite(got), np.isfinite(want)):
+                return f"{name} is not finite where it should be, {when} timing"
+            finite = np.isfinite(want)
+            if not finite.any():
+                continue
+            scale = max(float(np.abs(want[finite]).max()), FORMATS[cell.dtype].tiny)
+            error = float(np.abs(got[finite] - want[finite]).max()) / scale
+            if error > limit:
+                return f"{name} is off by {error:.2g} of the largest result, {when} timing"
+    return ""
+
+
+def cell_rows(context: Context, cell: Cell, event: Event, exact: dict[str, Any], stored: dict[str, Any]) -> list[Row]:
+    """Rows of a finished timing cell."""
+    shape = "x".join(map(str, cell.shape))
+    key = {k: v for k, v in asdict(cell).items() if k not in ("shape", "work")}
+    form = form_of(cell.form)
+    row = blank(
+        context, **key, quantity="value" if cell.work == "F" else f"value+{form.quantities[1]}", shape=shape,
+        suite="throughput", work_class=cell.work, cache="hot", metric="seconds",
+    )  # fmt: skip
+    if "error" in event or event["event"] == "failed":
+        status = event.get("status", "raised")
+        return [replace(row, status=status, reason=event.get("error") or event["reason"])]
+    times = event["seconds"]
+    wrong = disqualified(cell, exact, stored)
+    median = statistics.median(times)
+    row = replace(row, verdict="disqualified" if wrong else "ok", reason=wrong, n=len(times))
+    elements = float(np.prod(cell.shape))
+    gigabytes = elements * FORMATS[cell.dtype].bits / 8e9 * (1 if cell.work == "F" else 2)
+    return [
+        replace(row, unit="s", value=median, lo=min(times), hi=max(times)),
+        replace(row, metric="elements_per_s", unit="1/s", value=elements / median, lo=elements / max(times),
+                hi=elements / min(times)),
+        replace(row, metric="gb_per_s", unit="GB/s", value=gigabytes / median, lo=gigabytes / max(times),
+                hi=gigabytes / min(times)),
+        replace(row, metric="first_call_s", unit="s", value=event["first"], n=1),
+    ]  # fmt: skip
+
+
+def by_library(cells: list[Cell]) -> dict[str, list[Cell]]:
+    """Cells by library, in the order of the libraries."""
+    return {name: mine for name in libraries() if (mine := [c for c in cells if c.library == name])}
+
+
+def unavailable() -> str:
+    """Why nothing can be timed here, or ""."""
+    if importlib.util.find_spec("pytest_benchmark") is None:
+        return "pytest-benchmark is not installed (extra `report`)"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

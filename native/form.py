@@ -1,0 +1,213 @@
+"""What a user calls: one object a form, with value, gradient and second derivative.
+
+`Loss` takes logits or probabilities and labels, `Block` takes logits alone. Both only turn their
+arguments into a `Call`, which checks, computes and rounds.
+
+Arguments that all methods share:
+
+- z (x for a `Block`): float16, bfloat16, float32 or float64 array with any strides. Results have its dtype.
+- y: labels. Floats of any of these dtypes, integers or booleans, evaluated at their stored bits.
+- reduction: "none" gives one value a case; "sum"; "mean" = sum / number of cases. Leading axes are cases.
+  Sums are accumulated in float64 and rounded once. Of no case at all the sum is 0 and the mean NaN.
+- out: array of the result's shape and dtype that shares no memory with the inputs; written after all checks.
+- threads: None or an int >= 1. Has no effect here: the NumPy formulas run on one thread.
+
+The gradient under "none" and "sum" is that of the sum of the values, under "mean" that of their mean; so is
+`hess_diag`, the second derivatives d2/dz_k2. `grad_out`, of the shape of the value, is a cotangent: it
+multiplies the gradient of each case (0 silences an infinite gradient, not a NaN). For softmax and
+log_softmax, whose value has a class axis, derivatives are those of component 0; there `grad_out` weighs the
+components instead. All results are arrays, 0-d for one number.
+
+Raises TypeError for wrong types and dtypes, ValueError for wrong shapes and contents, before anything is
+written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy.typing as npt
+
+from .call import Call
+from .rounding import F64, Array
+
+Pair = tuple[Array, Array]
+MaybePair = tuple[Array | None, Array | None] | None
+
+
+@dataclass(frozen=True)
+class Formula:
+    """The mathematics of a form on float64 arrays of shape (n,) or (n, K).
+
+    state(z): what all quantities share. value, grad, hess: functions of (state, y, **options), without y for
+    building blocks. vjp(state, v): for forms whose value has a class axis, the gradient of sum_k v_k value_k.
+    """
+
+    state: Callable[[F64], Any]
+    value: Callable[..., F64]
+    grad: Callable[..., F64]
+    hess: Callable[..., F64]
+    vjp: Callable[..., F64] | None = None
+
+
+class Form:
+    """A form: its name, its formula, and how its arguments look."""
+
+    name: ClassVar[str]
+    #: symbol of the first argument in messages: z logit, q or p probability, x input of a building block
+    argument: ClassVar[str] = "z"
+    formula: ClassVar[Formula]
+    #: kind of labels, a key of check.RANGES; "" for none
+    labels: ClassVar[str] = ""
+    #: the last axis of the first argument is a class (or sample) axis
+    rows: ClassVar[bool] = False
+    #: the value keeps that axis
+    vector: ClassVar[bool] = False
+    #: option -> allowed values, the default first
+    options: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+
+    def __repr__(self) -> str:
+        """Return the public name."""
+        return f"lossbench.native.{self.name}"
+
+
+class Loss(Form):
+    """A form of (z, y); see the module's text for the arguments."""
+
+    def __call__(
+        self,
+        z: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        reduction: str = "none",
+        out: Array | None = None,
+        threads: int | None = None,
+        **options: object,
+    ) -> Array:
+        """Return the value: one a case, or reduced."""
+        return Call(self, z, y, reduction, threads, None, options, value=out)()
+
+    def grad(
+        self,
+        z: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        reduction: str = "none",
+        out: Array | None = None,
+        threads: int | None = None,
+        grad_out: npt.ArrayLike | None = None,
+        **options: object,
+    ) -> Array:
+        """Return the gradient in z, shape of z."""
+        return Call(self, z, y, reduction, threads, grad_out, options, grad=out).grad()
+
+    def value_and_grad(
+        self,
+        z: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        reduction: str = "none",
+        out: MaybePair = None,
+        threads: int | None = None,
+        grad_out: npt.ArrayLike | None = None,
+        **options: object,
+    ) -> Pair:
+        """Return (value, gradient); out is a pair of arrays, either may be None."""
+        return self.prepare(
+            z, y, reduction=reduction, out=out, threads=threads, grad_out=grad_out, **options
+        ).value_and_grad()
+
+    def hess_diag(
+        self,
+        z: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        reduction: str = "none",
+        out: Array | None = None,
+        threads: int | None = None,
+        **options: object,
+    ) -> Array:
+        """Return the diagonal of the second derivative in z, shape of z."""
+        return Call(self, z, y, reduction, threads, None, options, hess=out).hess_diag()
+
+    def prepare(
+        self,
+        z: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        reduction: str = "none",
+        out: MaybePair = None,
+        threads: int | None = None,
+        grad_out: npt.ArrayLike | None = None,
+        **options: object,
+    ) -> Call:
+        """Return a checked, reusable call on these buffers; out is the pair (value, gradient)."""
+        return Call.of_pair(self, z, y, reduction, threads, grad_out, options, out)
+
+
+class Block(Form):
+    """A building block, a form of x alone; see the module's text for the arguments."""
+
+    argument = "x"
+
+    def __call__(
+        self,
+        x: npt.ArrayLike,
+        *,
+        reduction: str = "none",
+        out: Array | None = None,
+        threads: int | None = None,
+    ) -> Array:
+        """Return the value: one a case, or reduced."""
+        return Call(self, x, None, reduction, threads, None, {}, value=out)()
+
+    def grad(
+        self,
+        x: npt.ArrayLike,
+        *,
+        reduction: str = "none",
+        out: Array | None = None,
+        threads: int | None = None,
+        grad_out: npt.ArrayLike | None = None,
+    ) -> Array:
+        """Return the gradient in x, shape of x."""
+        return Call(self, x, None, reduction, threads, grad_out, {}, grad=out).grad()
+
+    def value_and_grad(
+        self,
+        x: npt.ArrayLike,
+        *,
+        reduction: str = "none",
+        out: MaybePair = None,
+        threads: int | None = None,
+        grad_out: npt.ArrayLike | None = None,
+    ) -> Pair:
+        """Return (value, gradient); out is a pair of arrays, either may be None."""
+        return self.prepare(
+            x, reduction=reduction, out=out, threads=threads, grad_out=grad_out
+        ).value_and_grad()
+
+    def hess_diag(
+        self,
+        x: npt.ArrayLike,
+        *,
+        reduction: str = "none",
+        out: Array | None = None,
+        threads: int | None = None,
+    ) -> Array:
+        """Return the diagonal of the second derivative in x, shape of x."""
+        return Call(self, x, None, reduction, threads, None, {}, hess=out).hess_diag()
+
+    def prepare(
+        self,
+        x: npt.ArrayLike,
+        *,
+        reduction: str = "none",
+        out: MaybePair = None,
+        threads: int | None = None,
+        grad_out: npt.ArrayLike | None = None,
+    ) -> Call:
+        """Return a checked, reusable call on this buffer; out is the pair (value, gradient)."""
+        return Call.of_pair(self, x, None, reduction, threads, grad_out, {}, out)
