@@ -26,8 +26,8 @@ from lossbench.reference.formats import FORMATS
 from lossbench.suites import throughput
 
 #: Seconds a cell may be timed for, by tier.
-BUDGET = {"quick": 0.01, "default": 0.1, "full": 0.5}
-_COST = {"quick": 0.04, "default": 0.12, "full": 0.6}  # what a cell takes, set-up included; it only predicts
+BUDGET = {"quick": 0.01, "default": 0.05, "full": 0.5}
+_COST = {"quick": 0.04, "default": 0.1, "full": 0.6}  # what a cell takes, set-up included; it only predicts
 _COMPILE_COST = {"jit": 0.3, "graph": 0.2, "xla": 0.4, "compile": 3.0, "compile-max-autotune": 6.0}
 
 
@@ -73,14 +73,14 @@ def lay_out(plan: Plan) -> list[Cell]:
 
 
 def _shapes(tier: str, library: str, mode: str, dtype: str, form: str) -> list[tuple[int, ...]]:
+    eager_jax = library in ("jax", "optax") and mode == "eager"
     if tier == "quick":
-        wanted = dtype == "float32" and mode not in ("graph", "xla")
-        wanted = wanted and not (library in ("jax", "optax") and mode == "eager")
+        wanted = dtype == "float32" and mode not in ("graph", "xla") and not eager_jax
     elif tier == "default":
-        wanted = dtype == "float32" or (dtype == "float64" and mode != "compile")
+        wanted = dtype == "float32" or (dtype == "float64" and mode not in COMPILED and not eager_jax)
     else:
         wanted = True
-    one = mode in COMPILED or dtype != "float32"
+    one = mode in COMPILED or eager_jax or dtype != "float32"
     return throughput.shapes(form_of(form), tier, one) if wanted else []
 
 

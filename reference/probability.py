@@ -13,6 +13,8 @@ def _minus_log(mp: Context, weight: Mpf, probability: Mpf) -> Mpf:
 
 def _quotient(mp: Context, numerator: Mpf, denominator: Mpf) -> Real:
     """numerator / denominator for a denominator >= 0; over zero it is the infinity of the numerator's sign."""
+    if _invalid(mp, numerator, denominator):
+        return NAN
     if numerator == 0:
         return exactly(ZERO)
     if denominator == 0:
@@ -82,10 +84,10 @@ def _xent_value(mp: Context, q: list[Mpf], y: list[Mpf], normalized: bool = Fals
 
 
 def _xent_grad(mp: Context, q: list[Mpf], y: list[Mpf], normalized: bool = False) -> list[Real]:
-    if _invalid(mp, *q, *y):
-        return [NAN] * len(q)
     if not normalized:
         return [_quotient(mp, mp.fneg(w, exact=True), x) for w, x in zip(y, q, strict=True)]
+    if _invalid(mp, *q, *y):
+        return [NAN] * len(q)
     mass, labels = add(mp, q), add(mp, y)
     if mass == 0:
         return [NAN] * len(q)
@@ -100,10 +102,10 @@ def _xent_grad(mp: Context, q: list[Mpf], y: list[Mpf], normalized: bool = False
 
 
 def _xent_hess(mp: Context, q: list[Mpf], y: list[Mpf], normalized: bool = False) -> list[Real]:
-    if _invalid(mp, *q, *y):
-        return [NAN] * len(q)
     if not normalized:
         return [_quotient(mp, w, _product(mp, x, x)) for w, x in zip(y, q, strict=True)]
+    if _invalid(mp, *q, *y):
+        return [NAN] * len(q)
     mass, labels = add(mp, q), add(mp, y)
     if mass == 0:
         return [NAN] * len(q)
@@ -138,7 +140,7 @@ PROB_XENT = Form(
 
     Domain: q_k in [0, 1]; y an index, a one-hot row or a distribution; 0 log 0 = 0.
     Option `normalized`: q / sum(q) stands for q, which is what Keras' calls claim.
-    Limits: +inf where a class with weight has probability 0; NaN gives NaN.
+    Limits: +inf where a class with weight has probability 0; NaN gives NaN, in a free partial only its own.
     Condition: sum_k y_k / L without the option.
     Gradient: the free partial -y_k / q_k (with the option, T / sum(q) - y_k / q_k); 0 where y_k = 0 = q_k.
     Drops: nothing. See: `softmax_xent`, which takes the logits.

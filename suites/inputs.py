@@ -75,7 +75,9 @@ def _non_finite(draw: Draw) -> Iterator[tuple[Any, ...]]:
         half = np.zeros((k, k))
         half[np.arange(k), np.arange(k)] = half[np.arange(k), (np.arange(k) + 1) % k] = 0.5
         yield "zero", half
-        yield "nan", rows(draw, np.full(k, np.nan))
+        spoilt = draw.rng.dirichlet(np.ones(k), k)
+        spoilt[np.arange(k), np.arange(k)] = np.nan
+        yield "nan", spoilt
 
 
 NON_FINITE = Suite(

@@ -75,6 +75,7 @@ GRADIENTS = [
     ("prob_bce", 0.0, 1.0, -inf),
     ("prob_bce", 1.0, 0.5, inf),
     ("prob_xent", [0.0, 1.0], [0.0, 1.0], [0.0, -1.0]),
+    ("prob_xent", [nan, 0.5], [0.0, 1.0], [nan, -2.0]),
 ]
 
 

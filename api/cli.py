@@ -1,0 +1,87 @@
+"""The command line: parses, then hands over to the module that does the work. Exit 0, 1 regression, 2 usage,
+3 nothing comparable, 130 interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+TOPICS = ("forms", "implementations", "suites", "metrics", "libraries")
+
+#: Command -> the module with its `main(arguments) -> exit code`. Imported only when it is asked for.
+_COMMANDS = {
+    "list": "lossbench.listing",
+    "run": "lossbench.running",
+    "report": "lossbench.reporting",
+    "gate": "lossbench.gating",
+    "accept": "lossbench.gating",
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lossbench",
+        description="How far from exact, and how fast, are implementations of the cross-entropy family of losses?",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    show = commands.add_parser("list", help="what exists and what can run here, with reasons for what cannot")
+    show.add_argument("topic", nargs="?", choices=TOPICS, help="all of it when left out")
+
+    run = commands.add_parser("run", help="measure accuracy and throughput, then write every report")
+    tier = run.add_mutually_exclusive_group()
+    tier.add_argument("--quick", dest="tier", action="store_const", const="quick", help="everything touched once")
+    tier.add_argument("--full", dest="tier", action="store_const", const="full", help="everything; takes hours")
+    run.set_defaults(tier="default")
+    run.add_argument("--form", action="append", metavar="F", help="only this form (may be repeated)")
+    run.add_argument("--impl", action="append", metavar="GLOB", help="only library:call:mode:device like this")
+    run.add_argument("--suite", action="append", metavar="S", help="only this suite (may be repeated)")
+    run.add_argument("--dtype", action="append", metavar="D", help="only this dtype (may be repeated)")
+    run.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    run.add_argument("--seed", type=int, default=0, help="seed of the random cases (default 0)")
+    run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    where = run.add_mutually_exclusive_group()
+    where.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default results/<time>-<tier>)")
+    where.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run")
+
+    report = commands.add_parser("report", help="render the reports of a run again, without measuring")
+    gate = commands.add_parser("gate", help="compare a run with the baseline of this platform")
+    accept = commands.add_parser("accept", help="make a run the baseline of its platform and print the diff")
+    for command in (report, gate, accept):
+        command.add_argument("dir", nargs="?", type=Path, default=Path("results/latest"), metavar="DIR",
+                             help="folder of the run (default results/latest)")  # fmt: skip
+    for command in (gate, accept):
+        command.add_argument("--baseline", type=Path, metavar="B",
+                             help="baseline file (default baselines/accuracy/<platform>.csv)")  # fmt: skip
+    for command in commands.choices.values():
+        command.add_argument("--json", action="store_true", help="answer in JSON on standard output")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.version:
+        from lossbench import __version__
+
+        print(f"lossbench {__version__}")
+        return 0
+    if arguments.command is None:
+        parser.print_help()
+        return 2
+    try:
+        code = import_module(_COMMANDS[arguments.command]).main(arguments)
+        return int(code)
+    except (ValueError, FileNotFoundError, FileExistsError) as error:
+        print(f"lossbench {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
