@@ -19,6 +19,7 @@ _METRICS = {
     "ulp": ("ulp", "|got - r| / ulp(r) with r the exact value; 0.5 is perfect; lower is better"),
     "ulp_ftz": ("ulp", "the same, subnormals flushed to zero forgiven; only where the probe saw flushing"),
     "rel": ("1", "|got - r| / |r|; lower is better"),
+    "equivalence": ("ulp", "gap between two writings of the same label (index = one-hot, {0,1} = {-1,+1}, ...)"),
     "ftz": ("1", "1 where a product flushes subnormal inputs or results to zero"),
     "seconds": ("s", "median time of a call; lower is better"),
     "elements_per_s": ("1/s", "elements of the input a second; higher is better"),

@@ -95,7 +95,7 @@ def _announce(run: Run, bar: Bar) -> None:
     plan, left = run.plan, len(run.finished)
     seconds = run.predicted_seconds
     bar.say(
-        f"{plan.tier} run of {len(plan.units)} accuracy units and {len(run.cells)} timing cells into {run.folder.name}, "
+        f"{plan.tier} run into {run.folder.name}: {len(plan.units)} accuracy units and {len(run.cells)} timing cells, "
         f"about {seconds / 60:.1f} min on 2 cores" + (f"; {left} already finished" if left else "")
     )
     for sentence in plan.left_out:

@@ -91,7 +91,7 @@ def save_batch(batch: Batch, folder: Path) -> Path:
     """Write a batch as an .npz file for the workers; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{batch.key.name}.npz"
-    arrays = {"x": batch.x} if batch.y is None else {"x": batch.x, "y": batch.y}
+    arrays: dict[str, Any] = {"x": batch.x} if batch.y is None else {"x": batch.x, "y": batch.y}
     np.savez(path, **arrays)
     return path
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lossbench.harness import environment, timing
+from lossbench.harness import environment, equivalence, timing
 from lossbench.harness.adapters import adapter_of, libraries
 from lossbench.harness.cases import Batch, BatchKey, compute_exact, draw_batch, save_batch
 from lossbench.harness.plan import Filters, Plan, Unit, make_plan, predicted_work
@@ -164,6 +164,9 @@ class Run:
             jobs = [pool.submit(self._library, name, mine[name], batches, exact, work) for name in slowest_first]
             for job in jobs:
                 job.result()
+        hashes = {u.id: batches[u.batch].hashes.get(equivalence.SUITE, "") for u in units}
+        rows = equivalence.compare(work / "equivalence", self.plan.units, self.context, hashes)
+        self._append("equivalences", rows)
 
     def _library(
         self,
@@ -185,6 +188,7 @@ class Run:
             quantities = form_of(unit.form).quantities[:2]
             results = {q: exact[unit.batch, unit.options, q] for q in quantities}
             context = replace(self.context, flushes={(library, *k): v for k, v in flushes.items()})
+            equivalence.keep(work / "equivalence", unit, batches[unit.batch], results, stored)
             self._append(unit.id, unit_rows(context, unit, batches[unit.batch], results, stored, facts))
             self.progress.advance()
 

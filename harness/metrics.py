@@ -41,8 +41,8 @@ class Scores:
         if self.codes.size == 0:
             return None
         if self.bad().any():
-            first = self.codes == self.codes.min()
-            return int(np.argmin(np.where(first, mildness, np.inf)))
+            first = np.flatnonzero(self.codes == self.codes.min())
+            return int(first[np.argmin(np.nan_to_num(mildness[first], nan=np.inf, posinf=np.inf))])
         return int(np.nanargmax(np.where(np.isnan(self.ulps), -1.0, self.ulps)))
 
 

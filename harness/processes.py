@@ -73,8 +73,8 @@ def run_worker(
 ) -> None:
     """Run a job's units in a worker process, and in fresh ones after a crash or a hang.
 
-    command: job file -> argument list; relative paths in the job are resolved in `folder`. listen: called with every event; a unit that ends the process comes
-    as {"event": "failed", "unit", "status", "reason"}. alive: told of each process, so that it can be ended.
+    command: job file -> argument list. listen: called with every event; a unit that ends the process comes as
+    {"event": "failed", "unit", "status", "reason"}. alive: told of each process, so that it can be ended.
     """
     folder.mkdir(parents=True, exist_ok=True)
     units = list(job["units"])

@@ -44,7 +44,7 @@ class Row:
     """One measurement of one implementation. The first block of fields is the key, the second the values."""
 
     form: str = _doc("form, by its name in `lossbench list forms`")
-    encoding: str = _doc("how labels are written: index, onehot, soft, binary, signed, or - without labels")
+    encoding: str = _doc("how labels are written: index, onehot, soft, binary, signed, or - without labels; a=b for an equivalence")
     options: str = _doc("canonical option string of the form, empty for none")
     quantity: str = _doc("value, or grad:z, grad:p, grad:q; `probe` for properties of a library")
     reduction: str = _doc("none, sum or mean")
@@ -62,7 +62,7 @@ class Row:
     shape: str = _doc("shape of one case (accuracy) or of the whole batch (throughput), as AxB")
     work_class: str = _doc("F value only, FB value and gradient; empty for accuracy")
     cache: str = _doc("hot or cold for throughput; empty for accuracy")
-    metric: str = _doc("ulp, ulp_ftz, rel, ftz; seconds, elements_per_s, gb_per_s, first_call_s, import_s")
+    metric: str = _doc("ulp, ulp_ftz, rel, equivalence, ftz; seconds, elements_per_s, gb_per_s, first_call_s, import_s")
 
     value: float | None = _doc("the measurement; for errors the maximum over finite cases", None)
     unit: str = _doc("unit of value", "")

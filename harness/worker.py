@@ -94,13 +94,13 @@ def _by_suites(
     return merged
 
 
-def _execute(adapter: Adapter, lib: Any, unit: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Any]]:
+def _execute(adapter: Adapter, lib: Any, unit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Value and gradient of a unit: arrays to store, and dtypes or errors by quantity."""
     call = call_of(adapter, unit["form"], unit["call"], unit["encoding"], unit["options"])
     with np.load(unit["cases"]) as file:
         arrays = {name: file[name] for name in file.files}
     run = _by_rows if call.rowwise else run_call
-    stored: dict[str, Array] = {}
+    stored: dict[str, Any] = {}
     facts: dict[str, Any] = {"dtypes": {}, "errors": {}, "unsupported": {}}
     if call.rowwise:
         count = min(ROWWISE_LIMIT, len(arrays["x"]))

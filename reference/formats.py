@@ -111,7 +111,7 @@ def to_nearest(values: npt.ArrayLike, dtype: str) -> npt.NDArray[np.float64]:
 
 
 def neighbours(value: float, dtype: str, steps: int) -> float:
-    """Return the number of the format that lies `steps` units of the last place from `value` (steps may be negative)."""
+    """Return the number of the format `steps` units of the last place above `value`, or below when negative."""
     fmt = format_of(dtype)
     whole = {16: np.int16, 32: np.int32, 64: np.int64}[fmt.bits]
     bits = int(encode(np.array([value]), dtype).view(whole)[0])

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from lossbench.reference.formats import Format
 from lossbench.reference.real import Mpf, Real
 
-
 #: Bits below which a tail is no longer added to its head but only tells on which side of it the number lies.
 _FAR = 256
 

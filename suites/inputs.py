@@ -99,7 +99,7 @@ NON_FINITE = Suite(
 
 def _random_bits(draw: Draw) -> Iterator[tuple[Any, ...]]:
     fmt = draw.fmt
-    unsigned = {16: np.uint16, 32: np.uint32, 64: np.uint64}[fmt.bits]
+    unsigned: Any = {16: np.uint16, 32: np.uint32, 64: np.uint64}[fmt.bits]
     shape = (3 * draw.count, draw.columns)
     bits = draw.rng.integers(0, np.iinfo(unsigned).max, shape, dtype=unsigned, endpoint=True)
     if draw.form.role != LOGIT:

@@ -133,15 +133,18 @@ def labels(draw: Draw, x: Array, right: bool | None = None) -> Array | None:
         lead = np.argmax(np.where(np.isnan(x), -np.inf, x), axis=1)
         index = turn % k if right is None else (lead if right else (lead + 1 + turn % max(1, k - 1)) % k)
         if draw.encoding == "index":
-            return index.astype(np.int64)
-        onehot = np.eye(k)[index]
+            whole: Array = index.astype(np.int64)
+            return whole
+        onehot: Array = np.eye(k)[index]
         if draw.encoding == "onehot" or right is not None:
             return onehot
         soft = to_nearest(draw.rng.dirichlet(np.ones(k), n), draw.dtype)
-        return np.where((turn % 4 == 0)[:, None], onehot, soft)  # a one-hot row is a distribution too
+        mixed: Array = np.where((turn % 4 == 0)[:, None], onehot, soft)  # a one-hot row is a distribution too
+        return mixed
     favoured = (x > 0) if draw.form.wrt == "z" else (x > 0.5)
     ones = (np.add.outer(turn, np.arange(k)) % 2 == 0) if right is None else (favoured == right)
-    binary = ones.astype(np.float64)
+    binary: Array = ones.astype(np.float64)
+    y: Array
     if draw.encoding == "signed":
         y = 2 * binary - 1
     elif draw.encoding == "soft" and right is None:

@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+
 from lossbench.cli import main
 
 SMALL = ["--quick", "--impl", "native:sigmoid_bce:*", "--suite", "landmarks", "--dtype", "float32"]

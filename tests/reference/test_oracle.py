@@ -8,10 +8,10 @@ import zlib
 
 import numpy as np
 import pytest
+
 from lossbench.reference import FORMS, evaluate, exact, form_of
 from lossbench.reference.formats import FORMATS, to_nearest
 from lossbench.reference.oracle import UndecidedError
-
 from tests.reference import direct
 
 POINTS = 200
@@ -156,10 +156,10 @@ def test_exact_cases_that_no_precision_decides():
 
 
 def test_precision_is_never_the_answer_to_an_unknown_sign():
+    import mpmath
+
     from lossbench.reference.oracle import _decide
     from lossbench.reference.real import about
-
-    import mpmath
 
     mp = mpmath.MPContext()
     with pytest.raises(UndecidedError, match="undecided"):  # a tail that is pure noise

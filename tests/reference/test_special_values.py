@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lossbench.reference import exact
 from lossbench.reference.formats import FORMATS, decode, encode, neighbours, to_nearest
 from lossbench.reference.rounding import round_fraction

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from lossbench.reference import FORMS
 from lossbench.reference.formats import FORMATS, encode
 from lossbench.suites import SUITES
@@ -100,5 +101,5 @@ def test_random_bits_reach_far_above_and_below_one(dtype):
 
 
 def test_hard_points_are_read_from_the_text():
-    assert 20.1 == pytest.approx(hard_points()[9], rel=1e-15, abs=0)
+    assert pytest.approx(hard_points()[9], rel=1e-15, abs=0) == 20.1
     assert len(hard_points()) == 26
