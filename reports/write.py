@@ -1,0 +1,26 @@
+"""Every report of a run, written into its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lossbench.reports.markdown import markdown
+from lossbench.reports.page import page
+from lossbench.reports.results import load, write_tables
+
+MARKDOWN, PAGE = "report.md", "report.html"
+
+
+def write_reports(folder: Path) -> list[Path]:
+    """Write rows.parquet, accuracy.csv, throughput.csv, report.md and report.html from the rows in `folder`.
+
+    A pure function of rows.jsonl (or rows.parquet), env.json and plan.json: the same input gives the same
+    text files, byte by byte. Returns the paths in that order. Raises as `results.load` does.
+    """
+    results = load(folder)
+    paths = write_tables(results, folder)
+    for name, text in ((MARKDOWN, markdown(results)), (PAGE, page(results))):
+        path = folder / name
+        path.write_text(text, encoding="utf-8", newline="\n")
+        paths.append(path)
+    return paths
