@@ -98,12 +98,13 @@ class Run:
             started = datetime.now(UTC).isoformat(timespec="seconds")
             _write_json(path, environment.describe(self.context.run_id, started))
 
-    def _note_devices(self, library: str, devices: dict[str, str], reason: str = "") -> None:
+    def _note(self, library: str, reason: str = "", **facts: Any) -> None:
+        """Add what a worker found out about its library to env.json."""
         path = self.folder / "env.json"
         with self._lock:
             env = json.loads(path.read_text(encoding="utf-8"))
-            if devices:
-                env["devices"][library] = devices
+            for name, value in facts.items():
+                env.setdefault(name, {})[library] = value
             if reason:
                 env["libraries"][library]["status"] = reason
             _write_json(path, env)
@@ -135,7 +136,8 @@ class Run:
     def _absences(self) -> None:
         if "absences" not in self.finished:
             device = self.plan.filters.device
-            self._append("absences", [absence_row(self.context, a, device) for a in self.plan.absences])
+            rows = [absence_row(self.context, absence, device) for absence in self.plan.absences]
+            self._append("absences", [*rows, *timing.absences(self.plan, self.context)])
 
     # -- accuracy
 
@@ -195,7 +197,7 @@ class Run:
         def listen(event: Event) -> None:
             match event["event"]:
                 case "loaded":
-                    self._note_devices(library, event["devices"])
+                    self._note(library, devices=event["devices"], pools=event["pools"])
                     key = {"library": library, "device": self.plan.filters.device, "quantity": "probe"}
                     row = blank(self.context, **key, form="-", encoding="-", call="-", metric="import_s")
                     probe_rows.append(replace(row, value=event["seconds"], unit="s", n=1))
@@ -203,7 +205,7 @@ class Run:
                     flushes[event["mode"], event["dtype"]] = bool(event.get("flushes"))
                     probe_rows.append(self._probe_row(library, event))
                 case "unavailable":
-                    self._note_devices(library, {}, event["reason"])
+                    self._note(library, event["reason"])
                     for unit in units:
                         finish(unit, {"failure": ("unavailable", event["reason"])}, {})
                 case "failed":

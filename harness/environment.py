@@ -82,6 +82,7 @@ def describe(run_id: str, started: str) -> dict[str, Any]:
         "python": _platform.python_version(),
         "libraries": found,
         "devices": {},
+        "pools": {},
         "variables": {
             name: os.environ[name] for name in ("OMP_NUM_THREADS", "XLA_FLAGS") if name in os.environ
         },

@@ -219,14 +219,14 @@ LEFT_OUT = {
         "dtypes bfloat16 and float64",
         "torch.compile; Keras in graph and xla mode",
         "float16 in JAX and optax eager mode and in TensorFlow's graph and xla modes",
-        "rows of 1, 2, 1000 and more classes; JAX, optax and compiled modes see 4 classes only",
+        "rows of 1, 2, 3, 1000 and more classes; JAX, optax and compiled modes see 4 classes only",
         "timing of all shapes but one a form, of every dtype but float32, and of TensorFlow's compiled and "
         "JAX' and optax' eager modes",
     ],
     "default": [
         "torch.compile in float16 and bfloat16, and its max-autotune mode",
         "JAX and optax eager mode in float16 and bfloat16; Keras' xla mode in all but float32",
-        "rows of 50 000 classes; JAX, optax and compiled modes see 4 and 1000 classes only, torch.compile 4",
+        "rows of 3 and 50 000 classes; JAX, optax and compiled modes see 4 and 1000 only, torch.compile 4",
         "timing of shapes that do not fit into the cache, of 16-bit formats, and of all but one shape in "
         "float64, in compiled modes and in JAX' and optax' eager modes; those modes are timed in float32 only",
     ],
@@ -274,7 +274,7 @@ def _plan_call(
     if not filters.wants(implementation_id(library, call.name, mode, filters.device)):
         return
     suites = filters.suites_for(form, encoding)
-    dtypes = filters.dtype or _tier_dtypes(plan.tier, library, mode)
+    dtypes = dict.fromkeys(filters.dtype or _tier_dtypes(plan.tier, library, mode))
     for dtype in dtypes:
         lack = call.lacks.get(mode) or call.lacks.get(dtype) or adapter.lacks_dtypes.get(dtype)
         if away or isinstance(lack, Unsupported):

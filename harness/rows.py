@@ -44,7 +44,9 @@ class Row:
     """One measurement of one implementation. The first block of fields is the key, the second the values."""
 
     form: str = _doc("form, by its name in `lossbench list forms`")
-    encoding: str = _doc("how labels are written: index, onehot, soft, binary, signed, or - without labels; a=b for an equivalence")
+    encoding: str = _doc(
+        "how labels are written: index, onehot, soft, binary, signed, or - without labels; a=b for an equivalence"
+    )
     options: str = _doc("canonical option string of the form, empty for none")
     quantity: str = _doc("value, or grad:z, grad:p, grad:q; `probe` for properties of a library")
     reduction: str = _doc("none, sum or mean")

@@ -8,6 +8,7 @@ import os
 import statistics
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lossbench.harness.adapters import adapter_of, libraries
-from lossbench.harness.adapters.adapter import Unsupported
-from lossbench.harness.plan import COMPILED, Plan
+from lossbench.harness.adapters.adapter import Call, Unsupported
+from lossbench.harness.plan import COMPILED, Plan, Unit
 from lossbench.harness.processes import Event, python
 from lossbench.harness.rows import Row
 from lossbench.harness.scoring import Context, blank
@@ -56,20 +57,43 @@ class Cell:
 def lay_out(plan: Plan) -> list[Cell]:
     """Timing cells of a plan: every implementation that accuracy asks, in the encoding its call documents first."""
     cells: dict[Cell, None] = {}
-    adapters = {name: adapter_of(name) for name in {unit.library for unit in plan.units}}  # each costs 4 ms
-    for unit in plan.units:
-        call = next(
-            c
-            for c in adapters[unit.library].calls
-            if (c.form, c.name, c.options) == (unit.form, unit.call, unit.options) and unit.encoding in c.encodings
-        )
-        if call.rowwise or unit.encoding != call.encodings[0]:
+    for unit, call in _timed(plan):
+        if call.rowwise:
             continue
         for shape in _shapes(plan.tier, unit.library, unit.mode, unit.dtype, unit.form):
             for work in ("F",) if isinstance(call.gradient, Unsupported) else ("F", "FB"):
-                key = {k: v for k, v in asdict(unit).items() if k != "classes"}
-                cells[Cell(**key, shape=shape, work=work)] = None
+                cells[_cell(unit, shape, work)] = None
     return list(cells)
+
+
+def absences(plan: Plan, context: Context) -> list[Row]:
+    """Rows of what is not timed although its accuracy is measured, with the reason."""
+    rows: dict[tuple[str, ...], Row] = {}
+    for unit, call in _timed(plan):
+        if call.rowwise:
+            why, works = "it returns a mean only, and one call a row would time the calls", ("F", "FB")
+        elif isinstance(call.gradient, Unsupported):
+            why, works = call.gradient.reason, ("FB",)
+        else:
+            continue
+        for work in works:
+            cell = _cell(unit, (), work)
+            rows[cell.id,] = replace(_row(context, cell), status="unsupported", reason=why)
+    return list(rows.values())
+
+
+def _timed(plan: Plan) -> Iterator[tuple[Unit, Call]]:
+    """Units whose encoding is the first that their call documents, with the call."""
+    for unit in plan.units:
+        for call in adapter_of(unit.library).calls:
+            same = (call.form, call.name, call.options) == (unit.form, unit.call, unit.options)
+            if same and unit.encoding == call.encodings[0]:
+                yield unit, call
+
+
+def _cell(unit: Unit, shape: tuple[int, ...], work: str) -> Cell:
+    key = {name: value for name, value in asdict(unit).items() if name != "classes"}
+    return Cell(**key, shape=shape, work=work)
 
 
 def _shapes(tier: str, library: str, mode: str, dtype: str, form: str) -> list[tuple[int, ...]]:
@@ -196,17 +220,26 @@ def disqualified(cell: Cell, exact: Samples, stored: dict[str, npt.NDArray[Any]]
     return ""
 
 
+def _row(context: Context, cell: Cell) -> Row:
+    key = {name: value for name, value in asdict(cell).items() if name not in ("shape", "work")}
+    gradient = form_of(cell.form).quantities[1]
+    return blank(
+        context,
+        **key,
+        quantity="value" if cell.work == "F" else f"value+{gradient}",
+        shape="x".join(map(str, cell.shape)),
+        suite="throughput",
+        work_class=cell.work,
+        cache="hot",
+        metric="seconds",
+    )
+
+
 def cell_rows(
     context: Context, cell: Cell, event: Event, exact: Samples, stored: dict[str, Any]
 ) -> list[Row]:
     """Rows of a finished timing cell."""
-    shape = "x".join(map(str, cell.shape))
-    key = {k: v for k, v in asdict(cell).items() if k not in ("shape", "work")}
-    form = form_of(cell.form)
-    row = blank(
-        context, **key, quantity="value" if cell.work == "F" else f"value+{form.quantities[1]}", shape=shape,
-        suite="throughput", work_class=cell.work, cache="hot", metric="seconds",
-    )  # fmt: skip
+    row = _row(context, cell)
     if "error" in event or event["event"] == "failed":
         status = event.get("status", "raised")
         return [replace(row, status=status, reason=event.get("error") or event["reason"])]

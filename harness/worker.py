@@ -7,6 +7,7 @@ library prints goes to standard error.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -135,6 +136,16 @@ def _execute(adapter: Adapter, lib: Any, unit: dict[str, Any]) -> tuple[dict[str
     return stored, facts
 
 
+def thread_pools() -> list[dict[str, Any]]:
+    """The thread pools of native libraries in this process, as threadpoolctl sees them; without paths."""
+    if importlib.util.find_spec("threadpoolctl") is None:
+        return []
+    from threadpoolctl import threadpool_info
+
+    wanted = ("user_api", "internal_api", "num_threads", "version")
+    return [{name: pool.get(name) for name in wanted} for pool in threadpool_info()]
+
+
 def probe_flush(adapter: Adapter, lib: Any, mode: str, dtype: str, device: str) -> dict[str, Any]:
     """Whether multiplication flushes subnormal results or inputs to zero, alone or in a long vector."""
     fmt = FORMATS[dtype]
@@ -170,7 +181,7 @@ def main(library: str, job_path: str) -> int:
     except BaseException as error:
         say("unavailable", reason=f"{library} cannot be imported: {type(error).__name__}: {error}"[:300])
         return 0
-    say("loaded", seconds=time.perf_counter() - started, devices=devices)
+    say("loaded", seconds=time.perf_counter() - started, devices=devices, pools=thread_pools())
     if devices.get(job["device"], "unknown device"):
         say("unavailable", reason=devices.get(job["device"], f"{library} knows no device {job['device']}"))
         return 0

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
+
 from lossbench.harness.adapters.adapter import Adapter, Array, Call, Unsupported
 
 #: canonical option string -> the keywords that say the same to `lossbench.native`

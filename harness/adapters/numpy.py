@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+
 from lossbench.harness.adapters.adapter import Adapter, Array, Call, Unsupported, unsupported
 
 BINARY, SIGNED, SOFT = ("binary",), ("signed",), ("binary", "soft")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+
 from lossbench.harness.adapters.adapter import Call as AnyCall
 from lossbench.harness.adapters.adapter import unsupported
 from lossbench.harness.adapters.numpy import NumpyAdapter

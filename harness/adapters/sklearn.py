@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from lossbench.harness.adapters.adapter import Array, Call, unsupported
 from lossbench.harness.adapters.numpy import NumpyAdapter
 

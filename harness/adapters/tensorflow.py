@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
+
 from lossbench.harness.adapters.adapter import Adapter, Array, Call, Unsupported
 
 

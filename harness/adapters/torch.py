@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+
 from lossbench.harness.adapters.adapter import Adapter, Array, Call, unsupported
 
 INDEX, ONEHOT, BINARY, SIGNED = ("index",), ("onehot",), ("binary",), ("signed",)
