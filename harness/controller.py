@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import multiprocessing
 import shutil
 import subprocess
@@ -11,21 +10,20 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from lossbench.harness import environment, equivalence, timing
+from lossbench.harness.accuracy import Answers, LibraryAccuracy
 from lossbench.harness.adapters import adapter_of, libraries
 from lossbench.harness.cases import Batch, BatchKey, compute_exact, draw_batch, save_batch
 from lossbench.harness.plan import Filters, Plan, Unit, make_plan, predicted_work
-from lossbench.harness.processes import Event, python, run_worker
+from lossbench.harness.processes import Event, run_worker
+from lossbench.harness.record import Record
 from lossbench.harness.rows import Row, RowFile
-from lossbench.harness.scoring import Context, absence_row, blank, unit_rows
-from lossbench.reference import Exact, form_of
+from lossbench.harness.scoring import Context, absence_row
 
 #: Library processes that measure accuracy at a time. Timing never runs in parallel.
 WORKERS = 2
@@ -49,7 +47,7 @@ class Run:
 
     def __init__(self, folder: Path, plan: Plan, progress: Progress, seconds_before: float = 0.0) -> None:
         self.folder, self.plan, self.progress = folder.resolve(), plan, progress
-        self.rows = RowFile(folder / "rows.jsonl")
+        self.rows, self.record = RowFile(folder / "rows.jsonl"), Record(folder)
         self.finished = self.rows.finished()
         self.cells = timing.lay_out(plan)
         self._lock = threading.Lock()
@@ -76,8 +74,8 @@ class Run:
     def measure(self) -> None:
         """Measure what is not measured yet. Interrupted, it leaves what is finished on disk."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._write_env()
-        self._write_plan()
+        self.record.environment(self.context.run_id)
+        self._describe()
         work = self.folder / "work"
         try:
             self._absences()
@@ -87,39 +85,21 @@ class Run:
             self._stop()
             raise
         finally:
-            self._write_plan()
+            self._describe()
         shutil.rmtree(work, ignore_errors=True)
 
-    # -- what describes the run
-
-    def _write_env(self) -> None:
-        path = self.folder / "env.json"
-        if not path.exists():
-            started = datetime.now(UTC).isoformat(timespec="seconds")
-            _write_json(path, environment.describe(self.context.run_id, started))
-
-    def _note(self, library: str, reason: str = "", **facts: Any) -> None:
-        """Add what a worker found out about its library to env.json."""
-        path = self.folder / "env.json"
-        with self._lock:
-            env = json.loads(path.read_text(encoding="utf-8"))
-            for name, value in facts.items():
-                env.setdefault(name, {})[library] = value
-            if reason:
-                env["libraries"][library]["status"] = reason
-            _write_json(path, env)
-
-    def _write_plan(self) -> None:
-        facts = {
-            **self.plan.to_json(),
-            "timing_cells": len(self.cells),
-            "predicted_s": round(self.predicted_seconds, 1),
-            "measured_s": round(self._before + time.monotonic() - self._started, 1),
-            "device": self.plan.filters.device,
-            "complete": self._left() == 0,
-            "accuracy_spent_s": {name: round(seconds, 2) for name, seconds in sorted(self._spent.items())},
-        }
-        _write_json(self.folder / "plan.json", facts)
+    def _describe(self) -> None:
+        self.record.plan(
+            {
+                **self.plan.to_json(),
+                "timing_cells": len(self.cells),
+                "predicted_s": round(self.predicted_seconds, 1),
+                "measured_s": round(self._before + time.monotonic() - self._started, 1),
+                "device": self.plan.filters.device,
+                "complete": self._left() == 0,
+                "accuracy_spent_s": {name: round(seconds, 2) for name, seconds in sorted(self._spent.items())},
+            }
+        )
 
     def _left(self) -> int:
         ids = {unit.id for unit in self.plan.units} | {cell.id for cell in self.cells}
@@ -143,8 +123,13 @@ class Run:
 
     def _accuracy(self, work: Path) -> None:
         units = [unit for unit in self.plan.units if unit.id not in self.finished]
-        if not units:
-            return
+        if units:
+            self._measure_accuracy(units, work)
+        if "equivalences" not in self.finished:
+            rows = equivalence.compare(work / "equivalence", self.plan.units, self.context)
+            self._append("equivalences", rows)
+
+    def _measure_accuracy(self, units: list[Unit], work: Path) -> None:
         batches: dict[BatchKey, Batch] = {}
         suites = self.plan.batches
         for key in {unit.batch for unit in units}:
@@ -166,83 +151,20 @@ class Run:
             jobs = [pool.submit(self._library, name, mine[name], batches, exact, work) for name in slowest_first]
             for job in jobs:
                 job.result()
-        hashes = {u.id: batches[u.batch].hashes.get(equivalence.SUITE, "") for u in units}
-        rows = equivalence.compare(work / "equivalence", self.plan.units, self.context, hashes)
-        self._append("equivalences", rows)
 
     def _library(
-        self,
-        library: str,
-        units: list[Unit],
-        batches: dict[BatchKey, Batch],
-        exact: dict[tuple[BatchKey, str, str], Exact],
-        work: Path,
+        self, library: str, units: list[Unit], batches: dict[BatchKey, Batch], exact: Answers, work: Path
     ) -> None:
-        """Measure the accuracy of one library in its own process."""
-        by_id = {unit.id: unit for unit in units}
-        outputs = work / "outputs"
-        outputs.mkdir(parents=True, exist_ok=True)
-        paths = {unit.id: outputs / f"{library}-{i}.npz" for i, unit in enumerate(units)}
-        flushes = dict.fromkeys(((u.mode, u.dtype) for u in units), False)
-        probe_rows: list[Row] = []
-
-        def finish(unit: Unit, facts: dict[str, Any], stored: dict[str, Any]) -> None:
-            quantities = form_of(unit.form).quantities[:2]
-            results = {q: exact[unit.batch, unit.options, q] for q in quantities}
-            context = replace(self.context, flushes={(library, *k): v for k, v in flushes.items()})
-            equivalence.keep(work / "equivalence", unit, batches[unit.batch], results, stored)
-            self._append(unit.id, unit_rows(context, unit, batches[unit.batch], results, stored, facts))
+        def append(unit: str, rows: Iterable[Row]) -> None:
+            self._append(unit, rows)
             self.progress.advance()
 
-        def listen(event: Event) -> None:
-            match event["event"]:
-                case "loaded":
-                    self._note(library, devices=event["devices"], pools=event["pools"])
-                    key = {"library": library, "device": self.plan.filters.device, "quantity": "probe"}
-                    row = blank(self.context, **key, form="-", encoding="-", call="-", metric="import_s")
-                    probe_rows.append(replace(row, value=event["seconds"], unit="s", n=1))
-                case "probe":
-                    flushes[event["mode"], event["dtype"]] = bool(event.get("flushes"))
-                    probe_rows.append(self._probe_row(library, event))
-                case "unavailable":
-                    self._note(library, event["reason"])
-                    for unit in units:
-                        finish(unit, {"failure": ("unavailable", event["reason"])}, {})
-                case "failed":
-                    finish(by_id[event["unit"]], {"failure": (event["status"], event["reason"])}, {})
-                case "done":
-                    unit = by_id[event["unit"]]
-                    where = f"{library} {unit.mode} {unit.dtype}"
-                    self._spent[where] = self._spent.get(where, 0.0) + event["spent"]
-                    with np.load(paths[event["unit"]]) as file:
-                        stored = {name: file[name] for name in file.files}
-                    paths[event["unit"]].unlink()
-                    finish(unit, event, stored)
-
-        cases = {key: str(work / "cases" / f"{key.name}.npz") for key in {u.batch for u in units}}
-        job = {
-            "device": self.plan.filters.device,
-            "probes": list(flushes),
-            "units": [
-                {**asdict(u), "id": u.id, "cases": cases[u.batch], "out": str(paths[u.id]),
-                 "slices": batches[u.batch].slices}
-                for u in units
-            ],
-        }
-        run_worker(
-            lambda job_file: python("-m", "lossbench.harness.worker", library, str(job_file)),
-            library, job, work / "jobs", listen, alive=self._alive,
-        )  # fmt: skip
-        self._append(f"probe/{library}", probe_rows)
-
-    def _probe_row(self, library: str, event: Event) -> Row:
-        row = blank(
-            self.context, form="-", encoding="-", quantity="probe", library=library, call="-", mode=event["mode"],
-            device=self.plan.filters.device, dtype=event["dtype"], metric="ftz",
-        )  # fmt: skip
-        if "error" in event:
-            return replace(row, status="raised", reason=event["error"])
-        return replace(row, value=float(event["flushes"]), unit="1", n=4, reason=event["what"])
+        device = self.plan.filters.device
+        part = LibraryAccuracy(library, device, units, batches, exact, self.context, self.record, append, work)
+        probes = part.measure(self._alive)
+        self._spent.update(part.spent)
+        if f"probe/{library}" not in self.finished:
+            self._append(f"probe/{library}", probes)
 
     # -- throughput
 
@@ -301,13 +223,6 @@ class Run:
                 process.kill()
 
 
-def _write_json(path: Path, value: Any) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=1, sort_keys=False) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
 def new_run(folder: Path, tier: str, seed: int, filters: Filters, progress: Progress) -> Run:
     """A run in a folder that holds none yet; FileExistsError where it does."""
     if (folder / "rows.jsonl").exists():
@@ -317,10 +232,7 @@ def new_run(folder: Path, tier: str, seed: int, filters: Filters, progress: Prog
 
 def resumed_run(folder: Path, progress: Progress) -> Run:
     """The run that a folder holds, to be gone on with; FileNotFoundError where there is none."""
-    path = folder / "plan.json"
-    if not path.exists():
-        raise FileNotFoundError(f"resume: {folder} holds no run (no plan.json)")
-    saved = json.loads(path.read_text(encoding="utf-8"))
+    saved = Record(folder).saved_plan()
     narrowed = {
         name: tuple(value) for name, value in saved["filters"].items() if name != "device" and value is not None
     }

@@ -50,7 +50,7 @@ def keep(folder: Path, unit: Unit, batch: Batch, exact: dict[str, Exact], output
     if (unit.form, unit.encoding) not in _SIDES or SUITE not in batch.hashes or "index" in outputs:
         return
     chosen = np.flatnonzero((batch.suite == SUITE) & (batch.region == REGION))
-    stored: dict[str, Any] = {}
+    stored: dict[str, Any] = {"hash": np.array(batch.hashes[SUITE])}
     for name, quantity in (("value", "value"), ("grad", form_of(unit.form).quantities[1])):
         if name in outputs and outputs[name].shape == exact[quantity].value.shape:
             stored[name] = outputs[name][chosen]
@@ -59,21 +59,21 @@ def keep(folder: Path, unit: Unit, batch: Batch, exact: dict[str, Exact], output
     np.savez(folder / f"{unit.id.replace('/', '~')}.npz", **stored)
 
 
-def compare(folder: Path, units: list[Unit], context: Context, hashes: dict[str, str]) -> Iterator[Row]:
-    """Yield a row for every pair of answers that should be equal. hashes: unit id -> hash of its cases."""
+def compare(folder: Path, units: list[Unit], context: Context) -> Iterator[Row]:
+    """Yield a row for every pair of answers that should be equal."""
     found: dict[tuple[Any, ...], list[Unit]] = {}
     for unit in units:
         if (unit.form, unit.encoding) in _SIDES:
-            key = (unit.library, unit.mode, unit.device, unit.dtype, unit.classes, unit.options)
-            found.setdefault((*key, unit.form, unit.encoding), []).append(unit)
-    for (*key, form, encoding), lefts in found.items():
+            shared = (unit.library, unit.mode, unit.device, unit.dtype, unit.classes, unit.options)
+            found.setdefault((*shared, unit.form, unit.encoding), []).append(unit)
+    for key, lefts in found.items():
         for equivalence in EQUIVALENCES:
-            if equivalence.left == (form, encoding):
-                rights = found.get((*key, *equivalence.right), [])
+            if equivalence.left == key[-2:]:
+                rights = found.get((*key[:-2], *equivalence.right), [])
                 for left in lefts:
                     for right in rights:
                         if equivalence.across_calls or left.call == right.call:
-                            yield from _pair(folder, left, right, context, hashes.get(left.id, ""))
+                            yield from _pair(folder, left, right, context)
 
 
 def _load(folder: Path, unit: Unit) -> dict[str, npt.NDArray[Any]]:
@@ -84,7 +84,8 @@ def _load(folder: Path, unit: Unit) -> dict[str, npt.NDArray[Any]]:
         return {name: file[name] for name in file.files}
 
 
-def _pair(folder: Path, left: Unit, right: Unit, context: Context, digest: str) -> Iterator[Row]:
+def _pair(folder: Path, left: Unit, right: Unit, context: Context) -> Iterator[Row]:
+    a, b = _load(folder, left), _load(folder, right)
     form = form_of(left.form)
     row = blank(
         context,
@@ -92,12 +93,11 @@ def _pair(folder: Path, left: Unit, right: Unit, context: Context, digest: str) 
         call=left.call if left.call == right.call else f"{left.call} = {right.call}",
         encoding=f"{left.encoding}={right.encoding}",
         suite=SUITE,
-        suite_hash=digest,
+        suite_hash=str(a.get("hash", "")),
         region=REGION,
         shape=str(left.classes) if form.class_axis else "1",
         metric="equivalence",
     )
-    a, b = _load(folder, left), _load(folder, right)
     for name, quantity in (("value", "value"), ("grad", form.quantities[1])):
         if name not in a or name not in b:
             continue  # the units' own rows say why there is no answer

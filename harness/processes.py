@@ -32,8 +32,9 @@ def _lines(process: subprocess.Popen[str], patience: float) -> Iterator[Event | 
 
     def pump() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line)
+        with process.stdout as stream:
+            for line in stream:
+                lines.put(line)
         lines.put(None)
 
     threading.Thread(target=pump, daemon=True).start()
@@ -86,7 +87,7 @@ def run_worker(
         with open(log, "w", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 command(job_file), stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL,
-                text=True, env=worker_environment(library), cwd=folder,
+                encoding="utf-8", errors="replace", env=worker_environment(library), cwd=folder,
                 start_new_session=True,  # an interrupt from the keyboard ends the run, not the measurement
             )  # fmt: skip
             alive(process)
@@ -106,7 +107,7 @@ def run_worker(
                 listen(event)
             code = process.wait()
         units = [unit for unit in units if unit["id"] not in done]
-        if over or (not units and status != "timeout"):
+        if over or not units:
             return
         reason = f"no answer within {patience:.0f} s" if status == "timeout" else _ending(code, log)
         if current is None and done:  # it ended between two units: go on with the rest

@@ -69,6 +69,7 @@ def lay_out(plan: Plan) -> list[Cell]:
 def absences(plan: Plan, context: Context) -> list[Row]:
     """Rows of what is not timed although its accuracy is measured, with the reason."""
     rows: dict[tuple[str, ...], Row] = {}
+    works: tuple[str, ...]
     for unit, call in _timed(plan):
         if call.rowwise:
             why, works = "it returns a mean only, and one call a row would time the calls", ("F", "FB")

@@ -57,7 +57,7 @@ def _by_rows(*args: Any) -> list[tuple[Array, str]]:
     return columns
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
 
@@ -79,7 +79,10 @@ def _by_suites(
     for suite, (start, stop) in unit["slices"].items():
         part = {name: array[start:stop] for name, array in arrays.items()}
         try:
-            pieces[suite] = run_call(adapter, lib, call, unit, part, work)
+            results = run_call(adapter, lib, call, unit, part, work)
+            if any(np.shape(array)[:1] != (stop - start,) for array, _ in results):
+                raise ValueError(f"returned shape {np.shape(results[0][0])} for {stop - start} cases")
+            pieces[suite] = results
         except Exception as error:
             for name in names:
                 facts["errors"].setdefault(name, {})[suite] = _sentence(error)
@@ -179,7 +182,7 @@ def main(library: str, job_path: str) -> int:
         lib = adapter.load()
         devices = adapter.devices(lib)
     except BaseException as error:
-        say("unavailable", reason=f"{library} cannot be imported: {type(error).__name__}: {error}"[:300])
+        say("unavailable", reason=f"{library} cannot be imported: {_sentence(error)}")
         return 0
     say("loaded", seconds=time.perf_counter() - started, devices=devices, pools=thread_pools())
     if devices.get(job["device"], "unknown device"):
@@ -189,7 +192,7 @@ def main(library: str, job_path: str) -> int:
         try:
             say("probe", mode=mode, dtype=dtype, **probe_flush(adapter, lib, mode, dtype, job["device"]))
         except Exception as error:
-            say("probe", mode=mode, dtype=dtype, error=f"{type(error).__name__}: {error}"[:300])
+            say("probe", mode=mode, dtype=dtype, error=_sentence(error))
     for unit in job["units"]:
         say("start", unit=unit["id"])
         began = time.perf_counter()

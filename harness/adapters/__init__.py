@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
+from functools import cache
 from importlib.metadata import entry_points
 
 from lossbench.harness.adapters.adapter import Adapter
@@ -26,9 +28,13 @@ LIBRARIES: tuple[str, ...] = (
 
 def libraries() -> dict[str, str]:
     """Library name -> module of its adapter, our own and those of entry points."""
-    known = {name: f"lossbench.harness.adapters.{name}" for name in LIBRARIES}
-    known.update({point.name: point.value for point in entry_points(group=GROUP)})
-    return known
+    return {name: f"lossbench.harness.adapters.{name}" for name in LIBRARIES} | _offered(tuple(sys.path))
+
+
+@cache
+def _offered(path: tuple[str, ...]) -> dict[str, str]:
+    """Adapters that other packages on the search path offer. Kept: it reads the metadata of every package."""
+    return {point.name: point.value for point in entry_points(group=GROUP)}
 
 
 def adapter_of(library: str) -> Adapter:
