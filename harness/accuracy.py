@@ -49,11 +49,15 @@ class LibraryAccuracy:
         outputs = work / "outputs"
         outputs.mkdir(parents=True, exist_ok=True)
         self._paths = {unit.id: outputs / f"{library}-{i}.npz" for i, unit in enumerate(units)}
-        self._flushes = dict.fromkeys(((unit.mode, unit.dtype) for unit in units), False)
+        self._left = set(self._by_id)
+        self._flushes: dict[tuple[str, str], bool] = {}
         self._probes: list[Row] = []
 
-    def measure(self, alive: Callable[[subprocess.Popen[str]], None]) -> list[Row]:
-        """Run every unit; returns the rows of the library's probes."""
+    def measure(
+        self, alive: Callable[[subprocess.Popen[str]], None], combinations: Iterable[tuple[str, str]]
+    ) -> list[Row]:
+        """Run every unit; returns the rows of the library's probes, made in (mode, dtype) `combinations`."""
+        self._flushes = dict.fromkeys(combinations, False)
         run_worker(
             lambda job_file: python("-m", "lossbench.harness.worker", self.library, str(job_file)),
             self.library,
@@ -90,7 +94,8 @@ class LibraryAccuracy:
             case "unavailable":
                 self.record.note(self.library, event["reason"])
                 for unit in self.units:
-                    self._finish(unit, {"failure": ("unavailable", event["reason"])}, {})
+                    if unit.id in self._left:  # it may have been available before a crash
+                        self._finish(unit, {"failure": ("unavailable", event["reason"])}, {})
             case "failed":
                 self._finish(self._by_id[event["unit"]], {"failure": (event["status"], event["reason"])}, {})
             case "done":
@@ -103,6 +108,7 @@ class LibraryAccuracy:
                 self._finish(unit, event, stored)
 
     def _finish(self, unit: Unit, facts: dict[str, Any], stored: dict[str, Any]) -> None:
+        self._left.discard(unit.id)
         batch = self.batches[unit.batch]
         exact = {q: self.exact[unit.batch, unit.options, q] for q in form_of(unit.form).quantities[:2]}
         flushes = {(self.library, *key): flushed for key, flushed in self._flushes.items()}

@@ -31,12 +31,21 @@ def _say(event: str, **facts: Any) -> None:
 
 @pytest.fixture(scope="session")
 def library() -> Any:
-    """The adapter and its library, imported once and not timed with the cells."""
+    """The adapter and its library, imported once and not timed with the cells, and why it is not available."""
     adapter = adapter_of(_JOB["library"])
     started = time.perf_counter()
-    lib = adapter.load()
+    try:
+        lib = adapter.load()
+        away = adapter.devices(lib).get(_JOB["units"][0]["device"], "unknown device")
+    except BaseException as error:
+        return adapter, None, f"{adapter.library} cannot be imported: {_sentence(error)}"
     _say("loaded", seconds=time.perf_counter() - started)
-    return adapter, lib
+    return adapter, lib, away
+
+
+def _sentence(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
 
 
 def _rounds(seconds: float, budget: float) -> tuple[int, int]:
@@ -75,8 +84,11 @@ def _prepare(adapter: Any, lib: Any, cell: dict[str, Any]) -> tuple[Callable[[],
 @pytest.mark.parametrize("cell", _JOB["units"], ids=lambda cell: cell["id"])
 def test_throughput(cell: dict[str, Any], library: Any, benchmark: Any) -> None:
     """Time one cell, compile time kept out, and store sampled results from before and after."""
-    adapter, lib = library
+    adapter, lib, away = library
     _say("start", unit=cell["id"])
+    if away:
+        _say("done", unit=cell["id"], status="unavailable", error=away)
+        pytest.skip(away)
     try:
         started = time.perf_counter()
         run, rows = _prepare(adapter, lib, cell)
@@ -87,8 +99,7 @@ def test_throughput(cell: dict[str, Any], library: Any, benchmark: Any) -> None:
         run()
         steady = time.perf_counter() - started
     except Exception as error:
-        text = str(error).strip().splitlines()
-        _say("done", unit=cell["id"], error=f"{type(error).__name__}: {text[0] if text else ''}"[:300])
+        _say("done", unit=cell["id"], error=_sentence(error))
         pytest.skip("raised; reported as such")
     rounds, iterations = _rounds(steady, _JOB["budget"])
     benchmark.group = f"{cell['form']}-{cell['work']}-{cell['dtype']}-{cell['shape']}"

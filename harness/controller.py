@@ -57,7 +57,7 @@ class Run:
         self._before, self._started = seconds_before, time.monotonic()
         found = {name: adapter_of(name) for name in libraries()}
         self.context = Context(
-            run_id=folder.name,
+            run_id=self.folder.name,
             platform=environment.platform_name(),
             tier=plan.tier,
             seed=plan.seed,
@@ -149,8 +149,13 @@ class Run:
         slowest_first = sorted((name for name in mine if mine[name]), key=lambda name: -predicted_work(mine[name]))
         with ThreadPoolExecutor(WORKERS) as pool:
             jobs = [pool.submit(self._library, name, mine[name], batches, exact, work) for name in slowest_first]
-            for job in jobs:
-                job.result()
+            try:
+                for job in jobs:
+                    job.result()
+            except BaseException:
+                self._stop()  # leaving the pool waits for its threads, and they for their processes
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _library(
         self, library: str, units: list[Unit], batches: dict[BatchKey, Batch], exact: Answers, work: Path
@@ -161,7 +166,7 @@ class Run:
 
         device = self.plan.filters.device
         part = LibraryAccuracy(library, device, units, batches, exact, self.context, self.record, append, work)
-        probes = part.measure(self._alive)
+        probes = part.measure(self._alive, [(u.mode, u.dtype) for u in self.plan.units if u.library == library])
         self._spent.update(part.spent)
         if f"probe/{library}" not in self.finished:
             self._append(f"probe/{library}", probes)
@@ -218,7 +223,8 @@ class Run:
     def _stop(self) -> None:
         with self._lock:
             self._stopping = True
-        for process in self._processes:
+            running = list(self._processes)
+        for process in running:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform as _platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,8 @@ def describe(run_id: str, started: str) -> dict[str, Any]:
         "devices": {},
         "pools": {},
         "variables": {
-            name: os.environ[name] for name in ("OMP_NUM_THREADS", "XLA_FLAGS") if name in os.environ
+            name: re.sub(r"=\S*[/\\]\S*", "=...", os.environ[name])  # an option may name a folder
+            for name in ("OMP_NUM_THREADS", "XLA_FLAGS")
+            if name in os.environ
         },
     }

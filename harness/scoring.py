@@ -132,7 +132,7 @@ def _quantity_rows(
             lenient = flush_tolerant(part, got[mask], _take(exact, mask), fmt, subnormal[mask])
             yield replace(_summary(here, lenient, fmt), metric="ulp_ftz")
         if suite != "landmarks":
-            finite = relative[mask][np.isfinite(relative[mask])]
+            finite = relative[mask][np.isfinite(relative[mask]) & ~part.bad()]
             worst = float(finite.max()) if finite.size else None
             yield replace(here, metric="rel", unit="1", value=worst, n=int(finite.size), bound="sampled")
 
@@ -183,7 +183,8 @@ def describe_case(batch: Batch, case: int, seed: int) -> str:
     x = np.atleast_1d(batch.wide[case])
     y = None if batch.labels is None else np.atleast_1d(batch.labels[case])
     if x.size + (0 if y is None else y.size) > 16:
-        return f"{batch.suite[case]}/{seed}/{case}"
+        suite = str(batch.suite[case])
+        return f"{suite}/{seed}/{case - batch.slices[suite][0]}"
     wrt = form_of(batch.key.form).wrt
 
     def text(values: Array) -> str:

@@ -1,22 +1,20 @@
-"""Tables of accuracy: who is how wrong where, the ranking, the worst inputs, and flush-to-zero."""
+"""Tables of accuracy: who is how wrong where, the ranking, and flush-to-zero."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from lossbench.harness.rows import BAD
 from lossbench.reports.blocks import EMPTY, Cell, Table
 from lossbench.reports.names import fold_modes
 from lossbench.reports.notation import (
     bad_text,
-    category_rank,
     dtype_rank,
     form_rank,
     quantity_rank,
-    shown,
     tone,
     ulps,
 )
@@ -62,126 +60,86 @@ def error_cell(record: Record) -> Cell:
     """The largest error of a row of `summary`, ✗ for a defect, and the number of defective results."""
     worst, bad = record["worst"], record["n_bad"]
     if not record["defect"] and math.isnan(worst):
-        return Cell("=", sort=0.0, tone="good")
-    sort = (1e300 if bad else 0.0) + (0.0 if math.isnan(worst) else min(worst, 1e299))
+        return Cell("=", tone="good")
     note = f"✗{bad or ''}" if record["defect"] else ""
-    return Cell(ulps(worst), sort=sort, tone=tone(worst, record["defect"]), note=note)
+    return Cell(ulps(worst), tone=tone(worst, record["defect"]), note=note)
 
 
-def suites(results: Results, title: str, dtype: str) -> list[Table]:
-    """Who is how wrong where: implementation by suite, one table for the value and one a derivative."""
-    rows = _part(results.errors, title, dtype)
-    tables = []
-    for quantity in sorted({row["quantity"] for row in rows}, key=quantity_rank):
-        part = [row for row in rows if row["quantity"] == quantity]
-        folded = summary(part)
-        names = list(dict.fromkeys(row["suite"] for row in folded))
-        cells = {(r["implementation"], r["encoding"], r["suite"]): r for r in folded}
-        lines = []
-        for total in sorted(summary(part, ("implementation", "encoding")), key=_rank):
-            who, labels = total["implementation"], total["encoding"]
-            found = [cells.get((who, labels, suite)) for suite in names]
-            measured = [EMPTY if record is None else error_cell(record) for record in found]
-            lines.append((Cell(who, code=True), Cell(labels), *measured, _defects(total)))
-        tables.append(
-            Table(
-                f"{title} · {dtype} · {quantity}: largest error in ulps by suite",
-                ("implementation", "labels", *(f">{name}" for name in names), "defects"),
-                tuple(fold_modes(results, lines)),
-                fixed=2,
-                tags={"form": title, "dtype": dtype},
-            ).without_blank("labels")
-        )
-    return tables
+def suites(results: Results, title: str, dtype: str, quantity: str, by_labels: bool = True) -> Table:
+    """Who is how wrong where: implementation by suite.
+
+    by_labels: a row for each label encoding; else one for all of them, with the largest error.
+    """
+    part = [row for row in _part(results.errors, title, dtype) if row["quantity"] == quantity]
+    by = ("implementation", "encoding") if by_labels else ("implementation",)
+    names = list(dict.fromkeys(row["suite"] for row in part))
+    who = itemgetter(*by, "suite")
+    cells = {who(record): record for record in summary(part, (*by, "suite"))}
+    lines = []
+    for total in sorted(summary(part, by), key=lambda total: (total.get("encoding", ""), rank(total))):
+        found = [cells.get((*(total[column] for column in by), suite)) for suite in names]
+        measured = [EMPTY if record is None else error_cell(record) for record in found]
+        labels = (Cell(total["encoding"]),) if by_labels else ()
+        lines.append((Cell(total["implementation"], code=True), *labels, *measured))
+    table = Table(
+        f"{title} · {dtype} · {quantity}: largest error in ulps by suite",
+        ("implementation", *(("labels",) if by_labels else ()), *(f">{name}" for name in names)),
+        tuple(fold_modes(results, lines)),
+        fixed=len(by),
+        tags={"form": title, "dtype": dtype},
+    )
+    return table.without_blank("labels") if by_labels else table
 
 
-def ranking(results: Results, title: str, dtype: str) -> Table:
-    """Implementations of a form, best first, over all suites: no defect, then the smallest maximum error."""
+def quantities(results: Results, title: str, dtype: str) -> list[str]:
+    """Quantities in which a form was measured, the value first."""
+    return sorted({row["quantity"] for row in _part(results.errors, title, dtype)}, key=quantity_rank)
+
+
+def ranking(results: Results, title: str, dtype: str, full: bool) -> Table:
+    """Implementations of a form by label encoding, best first: no defect, then the smallest maximum error.
+
+    full: with the place, the suite of the largest error and the defects by category.
+    """
     errors = _part(results.errors, title, dtype)
     by = ("implementation", "encoding")
     who = itemgetter(*by)
     split = {(*who(r), r["quantity"]): r for r in summary(errors, (*by, "quantity"))}
     flushed = {who(r): r for r in summary(_part(results.flushed, title, dtype), by)}
-    quantities = sorted({row["quantity"] for row in errors}, key=quantity_rank)
+    scored = quantities(results, title, dtype)
     lines = []
-    for total in sorted(summary(errors, by), key=_rank):
-        found = [split.get((*who(total), quantity)) for quantity in quantities]
+    for total in sorted(summary(errors, by), key=lambda total: (total["encoding"], rank(total))):
+        found = [split.get((*who(total), quantity)) for quantity in scored]
         line = [Cell(total["implementation"], code=True), Cell(total["encoding"])]
         line += [EMPTY if record is None else error_cell(record) for record in found]
         if flushed:
             line.append(error_cell(flushed[who(total)]) if who(total) in flushed else EMPTY)
-        lines.append((*line, Cell("-" if math.isnan(total["worst"]) else total["where"]), _defects(total)))
-    columns = (">#", "implementation", "labels", *(f">{quantity}" for quantity in quantities))
+        if full:
+            where = "-" if math.isnan(total["worst"]) else total["where"]
+            line += [Cell(where), Cell(bad_text(total["bad"]), sort=float(total["n_bad"]))]
+        lines.append(tuple(line))
+    lines = fold_modes(results, lines)
+    columns = ("implementation", "labels", *(f">{quantity}" for quantity in scored))
     notes: tuple[str, ...] = ()
     if flushed:
-        columns += (">FTZ-tolerant",)
-        notes = ("FTZ-tolerant: all quantities, scored with subnormal results and inputs taken as zero.",)
+        columns += (">if flushed",)
+        notes = ("If flushed: all quantities, scored with subnormal results and inputs taken as zero.",)
     return Table(
         f"{title} · {dtype}: ranking over all suites (largest error in ulps, ✗ number of defects)",
-        (*columns, "worst suite", "defects"),
-        tuple((Cell(str(i)), *line) for i, line in enumerate(fold_modes(results, lines), start=1)),
-        fixed=3,
+        (columns[0], *((">#",) if full else ()), *columns[1:], *(("worst suite", "defects") if full else ())),
+        tuple(_placed(lines) if full else lines),
+        fixed=3 if full else 2,
         notes=notes,
         tags={"form": title, "dtype": dtype},
     ).without_blank("labels")
 
 
-def worst_inputs(results: Results, title: str, dtypes: Iterable[str], limit: int) -> list[Record]:
-    """The worst case of each implementation of a form, at most `limit`: defects first, then the error."""
-    chosen = set(dtypes)
-    rows = (r for r in results.errors.get(title, ()) if r["dtype"] in chosen)
-    wrong = sorted((r for r in rows if r["worst_category"] not in ("", "CR")), key=_severity)
-    first: dict[tuple[str, str], Record] = {}
-    for record in wrong:
-        first.setdefault((record["implementation"], record["dtype"]), record)
-    return list(first.values())[:limit]
-
-
-def worst_table(results: Results, title: str, dtypes: Iterable[str], limit: int) -> Table:
-    """Table of `worst_inputs`."""
-    rows = []
-    for r in worst_inputs(results, title, dtypes, limit):
-        missing = math.isnan(r["value"])
-        rows.append(
-            (
-                Cell(r["implementation"], code=True),
-                Cell(r["dtype"]),
-                Cell(r["encoding"]),
-                Cell(r["quantity"]),
-                Cell(f"{r['suite']}, {r['region']}".rstrip(", ")),
-                Cell(r["worst_input"], code=True),
-                Cell(shown(r["got"], 6)),
-                Cell(shown(r["want"], 6)),
-                Cell(r["worst_category"], tone="bad" if r["worst_category"] in BAD else ""),
-                Cell(ulps(r["value"]), sort=-1.0 if missing else r["value"]),
-            )
-        )
-    columns = (
-        "implementation",
-        "dtype",
-        "labels",
-        "quantity",
-        "where",
-        "input",
-        ">got",
-        ">exact",
-        "category",
-    )
-    title = f"{title}: the worst input of each implementation"
-    return Table(title, (*columns, ">largest ulp there"), tuple(rows)).without_blank("labels")
-
-
-def worst_sentence(record: Record) -> str:
-    """One of `worst_inputs` as a sentence."""
-    error = (
-        "" if math.isnan(record["value"]) else f", up to {ulps(record['value'])} ulp in {record['region']}"
-    )
-    labels = "" if record["encoding"] == "-" else f" {record['encoding']}"
-    return (
-        f"`{record['implementation']}`{labels} {record['dtype']} {record['quantity']}: got "
-        f"{shown(record['got'], 6) or 'an exception'}, exact {shown(record['want'], 6)} "
-        f"({record['worst_category']}{error}) at `{record['worst_input']}`"
-    )
+def _placed(lines: Iterable[tuple[Cell, ...]]) -> Iterator[tuple[Cell, ...]]:
+    """Put the place behind each name, counted for each label encoding, the second column."""
+    places: Counter[str] = Counter()
+    for line in lines:
+        places[line[1].text] += 1
+        yield line[0], Cell(str(places[line[1].text])), *line[1:]
 
 
 def flush_to_zero(results: Results) -> Table:
@@ -200,7 +158,7 @@ def flush_to_zero(results: Results) -> Table:
         lost = [EMPTY if total is None else Cell(str(total["bad"].get("LOST", 0))) for total in totals]
         flushes = Cell(answer, tone="fair" if answer == "yes" else "")
         lines.append((*map(Cell, which(r)), flushes, *lost, Cell(r["reason"])))
-    columns = (*by, "flushes", ">LOST", ">LOST, FTZ-tolerant", "how it was seen")
+    columns = (*by, "flushes", ">LOST", ">LOST, if flushed", "what flushes")
     return Table("Flush-to-zero, as probed", columns, tuple(dict.fromkeys(lines)), fixed=4)
 
 
@@ -218,28 +176,12 @@ def _part(scored: Mapping[str, Sequence[Record]], title: str, dtype: str) -> lis
     return [row for row in scored.get(title, ()) if row["dtype"] == dtype]
 
 
-def _defects(total: Record) -> Cell:
-    return Cell(bad_text(total["bad"]), sort=float(total["n_bad"]))
-
-
-def _rank(record: Record) -> tuple[bool, int, float, str, str]:
-    """Best first: no defect, few defective results, small error."""
+def rank(record: Record) -> tuple[bool, int, float, str]:
+    """Sort key of rows of `summary`, best first: no defect, few defective results, small error."""
     worst, bad = record["worst"], record["n_bad"]
     return (
         record["defect"],
         bad,
         0.0 if math.isnan(worst) else worst,
-        record["implementation"],
-        record["encoding"],
-    )
-
-
-def _severity(record: Record) -> tuple[int, float, int, str]:
-    """Worst first: by category, then by the error."""
-    value = record["value"]
-    return (
-        category_rank(record["worst_category"]),
-        math.inf if math.isnan(value) else -value,
-        quantity_rank(record["quantity"])[0],
         record["implementation"],
     )

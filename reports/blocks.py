@@ -58,7 +58,7 @@ class Table:
                 raise ValueError(f"{self.title}: a row of {len(row)} cells for {len(self.columns)} columns")
 
     def without_blank(self, column: str) -> Table:
-        """The table, without `column` if that says `-` in every row."""
+        """The table, without `column` where that says `-` in every row."""
         i = self.columns.index(column)
         if any(row[i].text != "-" for row in self.rows):
             return self

@@ -27,9 +27,7 @@ def coverage(results: Results) -> tuple[Table, list[str]]:
     for form, encoding in sorted({key[:2] for key in cells}, key=lambda k: (form_rank(k[0]), k[1])):
         found = [_cell(cells.get((form, encoding, library), []), marks) for library in libraries]
         lines.append((Cell(form, code=True), Cell(encoding), *found))
-    table = Table(
-        "Calls measured, by form and library", ("form", "labels", *libraries), tuple(lines), fixed=2
-    )
+    table = Table("Calls measured, by form and library", ("form", "labels", *libraries), tuple(lines), fixed=2)
     return table, [f"[{mark}] {reason}" for reason, mark in marks.items()]
 
 
@@ -50,10 +48,10 @@ def _cell(rows: list[Record], marks: dict[str, int]) -> Cell:
 
 
 def _reason(row: Record) -> str:
-    """Say why a row has no measurement, with the dtype or mode where the reason is one of failure."""
+    """Say why a row has no measurement, and who it was where something failed."""
     reason = row["reason"] or "no reason was given"
     if row["status"] in FAILED:
-        return f"{row['status']} ({row['implementation'] or row['library']}, {row['dtype']}): {reason}"
+        return f"{row['status']} ({row['implementation'] or row['library']}): {reason}"
     return f"{row['status']}: {reason}"
 
 

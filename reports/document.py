@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lossbench.harness.rows import BAD, CATEGORIES
 from lossbench.reference import FORMS
-from lossbench.reports import accuracy, charts, landmarks
+from lossbench.reports import accuracy, landmarks, outcomes, speed_charts, worst
 from lossbench.reports.blocks import Block, Bullets, Cell, Section, Table
+from lossbench.reports.conventions import conventions
 from lossbench.reports.coverage import coverage, failures
 from lossbench.reports.findings import (
     MAIN_DTYPES,
@@ -19,9 +19,11 @@ from lossbench.reports.findings import (
     offenders,
     plateaus,
 )
+from lossbench.reports.heat_map import heat_map
 from lossbench.reports.notation import GLOSSARY, SHORT
+from lossbench.reports.provenance import names_table, what_was_run
 from lossbench.reports.results import Results
-from lossbench.reports.throughput import Race, import_table, race_table, races, shapes_table, works
+from lossbench.reports.throughput import Race, import_table, race_table, races, shapes_table, untimed, works
 
 
 @dataclass(frozen=True)
@@ -29,36 +31,44 @@ class Detail:
     """How much a report shows.
 
     full: every dtype and every landmark, rankings a shape, and charts; else the main dtypes, the landmarks
-    that somebody misses, and shapes side by side.
+    that somebody misses, and shapes side by side. lean: tables by suite and by point for the main dtypes only.
     """
 
     full: bool
+    lean: bool = False
 
     def dtypes(self, found: Sequence[str]) -> list[str]:
         """The dtypes to show out of those that were measured."""
+        return list(found) if self.full else self.closely(found)
+
+    def closely(self, found: Sequence[str]) -> list[str]:
+        """The dtypes to show by suite and by point."""
         main = [dtype for dtype in found if dtype in MAIN_DTYPES]
-        return list(found) if self.full or not main else main
+        return list(found) if not main or (self.full and not self.lean) else main
 
 
 def title_of(results: Results) -> str:
     """Heading of the report."""
-    tier = results.plan.get("tier") or next(iter(results.rows["tier"]), "")
+    tier = results.plan.get("tier") or results.fact("tier")
     return f"lossbench report{f', {tier} tier' if tier else ''}"
 
 
 def sections(results: Results, detail: Detail) -> list[Section]:
     """Every section of the report, in reading order."""
     found = races(results)
-    parts = [_run(results), _headlines(results, found, detail)]
+    parts = [what_was_run(results), _headlines(results, found, detail)]
     titles = accuracy.titles(results)
     if titles:
         forms = [_form(results, found, title, detail, first=title == titles[0]) for title in titles]
         parts.append(Section("Accuracy by form", "accuracy", [_ACCURACY_INTRO], forms))
+        parts.append(conventions(results, None if detail.full else list(MAIN_DTYPES)))
         parts.append(_flush(results))
     else:
         parts.append(Section("Accuracy", "accuracy", ["This run measured no accuracy."]))
     parts.append(_speed(results, found, detail))
     parts.append(_coverage(results))
+    if detail.full and (results.scores or found):
+        parts.append(Section("Names", "names", [names_table(results)]))
     parts.append(_glossary())
     return parts
 
@@ -69,64 +79,6 @@ _ACCURACY_INTRO = (
     "`✗12` counts results in a defect category, which no maximum includes; `✗` alone marks an error that "
     "leaves fewer than half of the digits."
 )
-
-
-def _run(results: Results) -> Section:
-    """What was run, where, with which versions, and what was left out."""
-    env, plan = results.environment, results.plan
-    cpu = env.get("cpu") or {}
-    platform = env.get("platform") or next(iter(results.rows["platform"]), "")
-    facts = {
-        "run": env.get("run_id") or next(iter(results.rows["run_id"]), ""),
-        "started": env.get("started"),
-        "tier and seed": ", ".join(str(plan[k]) for k in ("tier", "seed") if plan.get(k) is not None),
-        "command": " ".join(map(str, plan.get("argv") or [])),
-        "platform": platform,
-        "CPU": ", ".join(
-            part for part in (cpu.get("model"), f"{cpu['cores']} cores" if cpu.get("cores") else None) if part
-        ),
-        "threads": env.get("threads"),
-        "Python": env.get("python"),
-        "environment": env.get("variables") or None,
-        "only": {name: chosen for name, chosen in (plan.get("filters") or {}).items() if chosen} or None,
-        "units of work": plan.get("units"),
-        "result rows": len(results.rows),
-        "time": _time(plan),
-    }
-    lines = tuple(
-        (Cell(name), Cell(_plain(value))) for name, value in facts.items() if value not in (None, "")
-    )
-    blocks: list[Block] = [Table("Run", ("what", "value"), lines), _versions(env)]
-    if plan.get("complete") is False:
-        blocks.append("This run is unfinished: what it had not measured yet is missing below.")
-    left_out = [str(sentence) for sentence in plan.get("left_out") or []]
-    blocks += (
-        ["Left out of this run:", Bullets(tuple(left_out))] if left_out else ["The tier leaves nothing out."]
-    )
-    return Section("What was run", "run", blocks)
-
-
-def _time(plan: Mapping[str, Any]) -> str:
-    times = (("predicted", plan.get("predicted_s")), ("measured", plan.get("measured_s")))
-    return ", ".join(f"{name} {value:.0f} s" for name, value in times if isinstance(value, int | float))
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_plain(entry)}" for key, entry in value.items())
-    return ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _versions(env: Mapping[str, Any]) -> Table:
-    devices = env.get("devices") or {}
-    rows = []
-    for name, entry in sorted((env.get("libraries") or {}).items()):
-        known = entry if isinstance(entry, Mapping) else {"version": entry}
-        usable = devices.get(name) or {}
-        listed = ", ".join(device if not why else f"{device}: {why}" for device, why in usable.items())
-        status = str(known.get("status", ""))
-        rows.append((Cell(name), Cell(str(known.get("version") or "-")), Cell(status), Cell(listed)))
-    return Table("Libraries", ("library", "version", "status", "devices"), tuple(rows))
 
 
 def _headlines(results: Results, found: Sequence[Race], detail: Detail) -> Section:
@@ -164,26 +116,34 @@ def _form(results: Results, found: Sequence[Race], title: str, detail: Detail, f
     """Everything on the accuracy of one form."""
     chosen = detail.dtypes(accuracy.dtypes(results, title))
     blocks: list[Block] = [form.summary for form in FORMS if form.name == title.partition("[")[0]]
+    closely = detail.closely(chosen)
+    matrices = landmarks.matrices(results, title, closely)
     if detail.full:
-        drawn = (charts.heat_map(results, title), charts.speed_and_accuracy(results, found, title))
+        drawn = [heat_map(results, title, dtype) for dtype in chosen]
+        drawn.append(speed_charts.speed_and_accuracy(results, found, title))
         blocks += [chart for chart in drawn if chart is not None]
-    matrices = landmarks.matrices(results, title, chosen)
-    blocks += landmarks.tables(results, matrices, only_missed=not detail.full)
-    if not detail.full:
-        clean = [f"{m.dtype} {m.quantity} ({m.encoding})" for m in matrices if landmarks.hits(m)]
-        blocks += [f"Every implementation hits every landmark: {', '.join(clean)}."] if clean else []
-    for dtype in chosen:
-        blocks.append(accuracy.ranking(results, title, dtype))
-        # suite by suite, the Markdown has one dtype: as much as a page of text can hold
-        blocks += accuracy.suites(results, title, dtype) if detail.full or dtype == chosen[0] else []
-    if detail.full:
-        blocks.append(accuracy.worst_table(results, title, chosen, 40))
+        blocks += landmarks.tables(results, matrices)
     else:
-        worst = accuracy.worst_inputs(results, title, chosen, 6)
-        blocks += ["Worst inputs:", Bullets(tuple(map(accuracy.worst_sentence, worst)))] if worst else []
-    left = [dtype for dtype in accuracy.dtypes(results, title) if dtype not in chosen]
+        blocks += outcomes.tables(results, title, matrices)
+        clean = [f"{m.dtype} {m.quantity} ({m.encoding})" for m in matrices if landmarks.hits(m)]
+        blocks += [f"No landmark is missed: {', '.join(clean)}."] if clean else []
+    for dtype in chosen:
+        blocks.append(accuracy.ranking(results, title, dtype, detail.full))
+        measured = accuracy.quantities(results, title, dtype)
+        # suite by suite, the Markdown has the value in one dtype: as much as a page of text can hold
+        if dtype not in closely or not (detail.full or dtype == chosen[0]):
+            continue
+        for quantity in measured if detail.full else measured[:1]:
+            blocks.append(accuracy.suites(results, title, dtype, quantity, by_labels=detail.full))
+    if detail.full:
+        blocks.append(worst.worst_table(results, title, chosen, 24))
+    else:
+        sentences = [worst.worst_sentence(r) for r in worst.worst_inputs(results, title, chosen, 6)]
+        blocks += ["Worst inputs:", Bullets(tuple(sentences))] if sentences else []
+    left = [dtype for dtype in accuracy.dtypes(results, title) if dtype not in closely]
     if left:
-        blocks.append(f"Also measured: {', '.join(left)}, in report.html and accuracy.csv.")
+        where = "the heat maps and accuracy.csv" if detail.full else "report.html and accuracy.csv"
+        blocks.append(f"By suite and by landmark, {' and '.join(left)} are in {where}.")
     return Section(title, f"form-{title}", blocks, folded=not first, tags={"form": title})
 
 
@@ -202,25 +162,28 @@ def _speed(results: Results, found: Sequence[Race], detail: Detail) -> Section:
         return Section("Throughput", "throughput", ["This run measured no throughput."])
     intro = (
         "Work class `F` is the value alone, `FB` the value and the gradient; classes are never compared. A "
-        "result that is wrong disqualifies its timing. First call includes compilation. Where rounds overlap "
-        "those of the fastest, no order can be told."
+        "result that is wrong disqualifies its timing. First call includes compilation. `≈` marks what cannot be "
+        "told from the fastest: medians within 10 %, overlapping rounds."
     )
     numerous = len({(race.threads, race.cache) for race in found}) > 1
     below = []
     for title in dict.fromkeys(race.title for race in found):
         own = [race for race in found if race.title == title]
-        chosen = detail.dtypes(list(dict.fromkeys(race.dtype for race in own)))
+        chosen = list(dict.fromkeys(race.dtype for race in own))
+        chosen = chosen if detail.full else chosen[:1]
         shown = [race for race in own if race.dtype in chosen]
         blocks: list[Block] = []
         if detail.full:
-            drawn = charts.bars(results, found, title)
+            drawn = speed_charts.bars(results, found, title)
             blocks += [drawn] if drawn is not None else []
         for group in works(shown):
-            blocks += [shapes_table(group)] if len(group) > 1 else []
-            if detail.full or len(group) == 1:
-                blocks += [race_table(race, numerous) for race in group]
+            blocks += [race_table(race, numerous) for race in group] if detail.full else [shapes_table(group)]
+        left = [dtype for dtype in dict.fromkeys(race.dtype for race in own) if dtype not in chosen]
+        blocks += [f"Also timed: {', '.join(left)}, in report.html and throughput.csv."] if left else []
         below.append(Section(title, f"speed-{title}", blocks, folded=True, tags={"form": title}))
-    return Section("Throughput", "throughput", [intro, import_table(results)], below)
+    left_out = untimed(results)
+    why: list[Block] = ["Not timed:", Bullets(tuple(left_out))] if left_out else []
+    return Section("Throughput", "throughput", [intro, import_table(results), *why], below)
 
 
 def _coverage(results: Results) -> Section:

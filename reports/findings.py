@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from lossbench.harness.rows import BAD
+from lossbench.reference.formats import FORMATS
 from lossbench.reports import landmarks
 from lossbench.reports.accuracy import dtypes, error_cell, summary, titles
 from lossbench.reports.blocks import EMPTY, Cell, Table
@@ -16,6 +17,7 @@ from lossbench.reports.notation import (
     category_rank,
     dtype_rank,
     form_rank,
+    number,
     quantity_rank,
     scaled,
     shown,
@@ -32,6 +34,11 @@ MAIN_DTYPES = ("float32", "float64")
 def libraries_table(results: Results) -> Table:
     """Per library: how many implementations have a defect, and how many results of which category."""
     by = ("library", "title", "encoding", "implementation")
+    # the cells of libraries that flush have both scores, all others count in both columns
+    lenient = {row_key(r): r for rows in results.flushed.values() for r in rows}
+    forgiven: dict[str, int] = defaultdict(int)
+    for r in results.scores:
+        forgiven[r["library"]] += lenient.get(row_key(r), r)["n_bad"]
     lines = []
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in summary(results.scores, by):
@@ -48,17 +55,25 @@ def libraries_table(results: Results) -> Table:
                     Cell(library),
                     Cell(f"{len(defective)} of {len(rows)}", sort=share, tone="bad" if defective else "good"),
                     Cell(f"{bad} of {n}", sort=bad / max(n, 1)),
+                    Cell(str(forgiven[library])),
                     Cell(bad_text(counts) or "none"),
                 ),
             )
         )
     lines.sort(key=lambda line: (line[0], line[1][0].text))
-    columns = ("library", ">implementations with defects", ">defective results", "which")
+    columns = ("library", ">with defects", ">defective results", ">if flushed", "which")
     notes = (
-        "An implementation is a call in one mode, counted once a form and label encoding. A finite error "
-        "that leaves fewer than half of the digits is a defect of it too.",
+        "With defects: calls, counted once a mode, form and label encoding, of which a result is defective or "
+        "has an error that leaves fewer than half of the digits. If flushed: defective results when subnormal "
+        "numbers may be taken as zero.",
     )
     return Table("Defects by library", columns, tuple(row for _, row in lines), notes=notes)
+
+
+def row_key(row: Record) -> tuple[str, ...]:
+    """What a row shares with the row of the same cell under another metric."""
+    columns = ("implementation", "title", "encoding", "dtype", "quantity", "suite", "region", "shape")
+    return tuple(row[column] for column in columns)
 
 
 def offenders(results: Results, limit: int) -> list[str]:
@@ -66,9 +81,7 @@ def offenders(results: Results, limit: int) -> list[str]:
     by = ("title", "dtype", "quantity", "implementation")
     first: dict[str, Record] = {}
     rows = [r for r in summary(results.scores, by) if not math.isnan(r["worst"])]
-    for record in sorted(
-        rows, key=lambda r: (-r["worst"], quantity_rank(r["quantity"]), r["implementation"])
-    ):
+    for record in sorted(rows, key=lambda r: (-r["worst"], quantity_rank(r["quantity"]), r["implementation"])):
         if record["dtype"] in MAIN_DTYPES:
             first.setdefault(record["title"], record)
     return [
@@ -93,20 +106,34 @@ def misses(results: Results, limit: int) -> list[str]:
                     seen, names = found.setdefault(key, (set(), {}))
                     seen.add(matrix.dtype)
                     names[name] = None
-    sentences: dict[tuple[str, str, str], str] = {}
+    sentences: dict[tuple[str, ...], str] = {}
+    # a lost subnormal is news about flushing, which has a section of its own
     worst_first = sorted(
-        found.items(), key=lambda e: (quantity_rank(e[0][1]), -len(e[1][1]), category_rank(e[0][5]), e[0])
+        found.items(),
+        key=lambda e: (
+            quantity_rank(e[0][1]),
+            _subnormal(e[0][3], e[1][0]),
+            -len(e[1][1]),
+            category_rank(e[0][5]),
+            e[0],
+        ),
     )
     for (title, quantity, region, want, got, category), (seen, names) in worst_first:
         precisions = ", ".join(sorted(seen, key=dtype_rank))
         who = _some([f"`{name}`" for name in joined(results, list(names))])
-        # one sentence a form and category, its most widespread point: the matrix has the others
+        # one sentence a form, category and result, its most widespread point: the matrix has the others
         sentences.setdefault(
-            (title, quantity, category),
+            (title, quantity, category, got),
             f"`{title}` {quantity} at `{region}` ({precisions}): exact {want}, but {got or 'an exception'} "
             f"({category}) from {who}",
         )
     return list(sentences.values())[:limit]
+
+
+def _subnormal(want: str, dtypes: set[str]) -> bool:
+    value = number(want)
+    tiny = max(FORMATS[dtype].tiny for dtype in dtypes if dtype in FORMATS)
+    return value is not None and 0 < abs(value) < tiny
 
 
 def plateaus(results: Results, limit: int) -> list[str]:
@@ -137,13 +164,20 @@ def _some(items: Sequence[str]) -> str:
 def choice(results: Results, found: list[Race]) -> Table:
     """Which call to use: the most accurate, and the fastest among those that are about as accurate."""
     by = ("title", "encoding", "dtype", "implementation")
+    # quantities in suites: a call without a gradient, or that raised, is no answer for everybody
+    offered = Counter(
+        (r["implementation"], r["title"], r["encoding"], r["dtype"])
+        for r in summary(results.scores, (*by, "quantity", "suite"))
+    )
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in summary(results.scores, by):
         groups[record["title"], record["encoding"], record["dtype"]].append(record)
     rows = []
     for title, encoding, dtype in sorted(groups, key=lambda k: (form_rank(k[0]), k[1], dtype_rank(k[2]))):
         group = groups[title, encoding, dtype]
-        sound = sorted((r for r in group if not r["defect"]), key=lambda r: (_worst(r), r["implementation"]))
+        whole = max(offered[r["implementation"], title, encoding, dtype] for r in group)
+        complete = [r for r in group if offered[r["implementation"], title, encoding, dtype] == whole]
+        sound = sorted((r for r in complete if not r["defect"]), key=lambda r: (_worst(r), r["implementation"]))
         head = (Cell(title, code=True), Cell(encoding), Cell(dtype))
         if not sound:
             rows.append((*head, Cell("none is free of defects", tone="bad"), EMPTY, EMPTY, EMPTY))
@@ -163,7 +197,7 @@ def choice(results: Results, found: list[Race]) -> Table:
         ">elements/s",
     )
     notes = (
-        "Only implementations without a defect in any quantity that they offer. Close: within "
+        "Only implementations with value and gradient, without a defect and measured in every suite. Close: within "
         f"{_CLOSE_ULP:g} ulp or {_CLOSE_FACTOR:g} times the best; speed of the value and gradient at the "
         "shape where most were timed, of the value alone where no gradient was timed.",
     )

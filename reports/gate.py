@@ -104,7 +104,7 @@ def accept(folder: Path, path: Path) -> str:
 
 def baseline_of(results: Results, folder: Path) -> Path:
     """The baseline file of the platform that the results come from."""
-    known = results.environment.get("platform") or next(iter(results.rows["platform"]), "")
+    known = results.environment.get("platform") or results.fact("platform")
     return files.path_of(folder, str(known))
 
 
@@ -183,8 +183,5 @@ def _said(cell: Cell) -> str:
 
 def _versions(now: Mapping[Key, Cell], before: Mapping[Key, Cell]) -> tuple[str, ...]:
     """Say which libraries have another version than in the baseline."""
-    pairs = {
-        (now[k]["library"], before[k]["library_version"], now[k]["library_version"])
-        for k in now.keys() & before
-    }
+    pairs = {(now[k]["library"], before[k]["library_version"], now[k]["library_version"]) for k in now.keys() & before}
     return tuple(f"{name} is {b}, the baseline has {a}" for name, a, b in sorted(pairs) if a != b and a and b)

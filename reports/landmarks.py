@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
 
 from lossbench.harness.rows import BAD
 from lossbench.reports.blocks import EMPTY, Cell, Table
-from lossbench.reports.names import fold_modes, joined
+from lossbench.reports.names import fold_modes
 from lossbench.reports.notation import (
     FAIR_ULP,
     SHORT,
@@ -71,9 +70,7 @@ def matrices(results: Results, title: str, dtypes: Iterable[str]) -> list[Matrix
             continue
         groups[record["encoding"], record["dtype"], record["quantity"]].append(record)
     found = []
-    for encoding, dtype, quantity in sorted(
-        groups, key=lambda k: (order.index(k[1]), k[0], quantity_rank(k[2]))
-    ):
+    for encoding, dtype, quantity in sorted(groups, key=lambda k: (order.index(k[1]), k[0], quantity_rank(k[2]))):
         rows = groups[encoding, dtype, quantity]
         exact: dict[str, str] = {}
         points: dict[str, Points] = defaultdict(dict)
@@ -117,62 +114,44 @@ def cell(matrix: Matrix, implementation: str, region: str) -> Cell:
     if row is None:
         return EMPTY
     category = row["worst_category"]
+    if category == "CR":  # the exact value stands on top of the column
+        return Cell(SHORT["CR"], tone="good")
     note = SHORT.get(category) or ("" if math.isnan(row["value"]) else f"{ulps(row['value'])} ulp")
     if (implementation, region) in matrix.flat:
         note += " flat"
     return Cell(shown(row["got"] or row["want"], 4), tone=tone(row["value"], _defect(row)), note=note)
 
 
-def tables(results: Results, found: Iterable[Matrix], only_missed: bool) -> list[Table]:
+def tables(results: Results, found: Iterable[Matrix]) -> list[Table]:
     """The matrices as tables: implementations as rows, points as columns, the exact values on top.
 
-    only_missed: leave out the points that every implementation hits and the implementations that hit every
-    point, and say which. Modes of a call, and label encodings, that return the same share a row or table.
+    Modes of a call, and label encodings, that return the same share a row or table.
     """
-    grids: dict[tuple[object, ...], list[Matrix]] = defaultdict(list)
+    grids: dict[tuple[object, ...], tuple[Table, list[str]]] = {}
     for matrix in found:
-        grid = _grid(results, matrix, only_missed)
-        if grid[1]:
-            grids[(matrix.dtype, matrix.quantity, *grid)].append(matrix)
-    done = []
-    for (_, _, points, rows, notes), own in grids.items():
-        matrix = own[0]
-        labels = "" if matrix.encoding == "-" else f" · {' and '.join(m.encoding for m in own)} labels"
-        done.append(
-            Table(
-                f"{matrix.title}{labels} · {matrix.dtype} · {matrix.quantity} at the landmarks",
-                ("implementation", *(f">{point}" for point in cast(tuple[str, ...], points))),
-                cast(tuple[tuple[Cell, ...], ...], rows),
-                head=1,
-                notes=cast(tuple[str, ...], notes),
-                tags={"form": matrix.title, "dtype": matrix.dtype},
-            )
+        points = list(matrix.exact)
+        exact = (Cell("exact"), *(Cell(shown(matrix.exact[p], 4)) for p in points))
+        rows = [
+            (Cell(name, code=True), *(cell(matrix, name, point) for point in points))
+            for name in sorted(matrix.found, key=lambda name: _order(matrix, name))
+        ]
+        table = Table(
+            f"{matrix.dtype} · {matrix.quantity} at the landmarks",
+            ("implementation", *(f">{point}" for point in points)),
+            (exact, *fold_modes(results, rows)),
+            head=1,
+            tags={"form": matrix.title, "dtype": matrix.dtype},
         )
-    return done
+        key = (table.title, table.columns, table.rows)
+        grids.setdefault(key, (table, []))[1].append(matrix.encoding)
+    return [
+        replace(table, title=f"{table.tags['form']}{_labels(encodings)} · {table.title}")
+        for table, encodings in grids.values()
+    ]
 
 
-def _grid(
-    results: Results, matrix: Matrix, only_missed: bool
-) -> tuple[tuple[str, ...], tuple[tuple[Cell, ...], ...], tuple[str, ...]]:
-    """Points, rows (the exact values first) and notes of a matrix's table; no rows when nothing is missed."""
-    rows_of = matrix.found
-    missed = [p for p in matrix.exact if any(p in own and wrong(own[p]) for own in rows_of.values())]
-    points = tuple(missed if only_missed else matrix.exact)
-    names = sorted(rows_of, key=lambda name: _order(matrix, name))
-    notes = []
-    if only_missed:
-        good = [name for name in names if not any(wrong(row) for row in rows_of[name].values())]
-        names = [name for name in names if name not in good]
-        hit = [f"`{p}`" for p in matrix.exact if p not in missed]
-        if hit:
-            notes.append(f"Missed by nobody: {', '.join(hit)}.")
-        if good:
-            notes.append(f"Miss nothing: {', '.join(f'`{name}`' for name in joined(results, good))}.")
-    if not names or not points:
-        return points, (), ()
-    exact = (Cell("exact"), *(Cell(shown(matrix.exact[p], 4)) for p in points))
-    rows = [(Cell(name, code=True), *(cell(matrix, name, p) for p in points)) for name in names]
-    return points, (exact, *fold_modes(results, rows)), tuple(notes)
+def _labels(encodings: list[str]) -> str:
+    return "" if encodings == ["-"] else f" · {' and '.join(encodings)} labels"
 
 
 def hits(matrix: Matrix) -> bool:

@@ -1,15 +1,19 @@
-"""The report as Markdown: tables that fit about 100 columns, no raw HTML, nothing to load."""
+"""The report as Markdown: tables of about 100 columns of text, no raw HTML, nothing to load."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lossbench.reports.blocks import EMPTY, Block, Bullets, Cell, Chart, Section, Table
 from lossbench.reports.document import Detail, sections, title_of
+from lossbench.reports.notation import elided
 from lossbench.reports.results import Results
 
 #: Columns of text that a table may take.
-WIDTH = 100
+WIDTH = 110
+#: Columns of text that a name may take.
+_NAME = 54
 
 
 def markdown(results: Results) -> str:
@@ -37,6 +41,7 @@ def _block(block: Block) -> Iterator[str]:
     elif isinstance(block, Table):
         if block.rows:
             yield from (f"**{block.title}**", "")
+            block = _narrow(block)
             for i, columns in enumerate(parts(block, WIDTH)):
                 # a continued table keeps the rows that have something to say
                 own = columns[block.fixed :]
@@ -70,6 +75,19 @@ def parts(table: Table, width: int) -> list[list[int]]:
     return found or [fixed]
 
 
+def _narrow(table: Table) -> Table:
+    """The table with long names shortened in their middle, as long as they stay apart."""
+    full = {cell.text for row in table.rows for cell in row[: table.fixed] if cell.code}
+    short = {name: elided(name, _NAME) for name in full}
+    if not 0 < table.fixed < len(table.columns) or len(set(short.values())) < len(short) or len(table.columns) == 2:
+        return table
+    rows = (
+        (*(replace(c, text=short.get(c.text, c.text)) for c in row[: table.fixed]), *row[table.fixed :])
+        for row in table.rows
+    )
+    return replace(table, rows=tuple(rows))
+
+
 def _said(cell: Cell) -> bool:
     return cell.text not in ("", EMPTY.text)
 
@@ -82,9 +100,7 @@ def _table(table: Table, rows: Sequence[tuple[Cell, ...]], columns: Sequence[int
     widths = [max(3, len(head), *(len(row[j]) for row in body)) for j, head in enumerate(heads)]
     yield _line(heads, widths, right)
     yield (
-        "|"
-        + "|".join("-" * (w + 1) + ":" if r else "-" * (w + 2) for w, r in zip(widths, right, strict=True))
-        + "|"
+        "|" + "|".join("-" * (w + 1) + ":" if r else "-" * (w + 2) for w, r in zip(widths, right, strict=True)) + "|"
     )
     for row in body:
         yield _line(row, widths, right)

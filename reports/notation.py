@@ -142,6 +142,17 @@ def category_rank(category: str) -> int:
     return CATEGORIES.index(category) if category in CATEGORIES else len(CATEGORIES)
 
 
+def elided(name: str, width: int) -> str:
+    """Shorten `library:call:mode` to about `width` characters by leaving out a part of the call's middle."""
+    over = len(name) - width
+    head, _, rest = name.partition(":")
+    call, colon, mode = rest.partition(":")
+    if over <= 0 or len(call) < over + 12:
+        return name
+    kept = len(call) - over - 1
+    return f"{head}:{call[: kept - kept // 3]}…{call[len(call) - kept // 3 :]}{colon}{mode}"
+
+
 Identity = tuple[str, str, str, str, int]
 
 
@@ -172,5 +183,5 @@ def short_names(identities: Iterable[Identity]) -> dict[Identity, str]:
 
 
 def _bare(call: str) -> str:
-    """Drop the module prefixes of the names in a call: `nn.functional.softplus` -> `softplus`."""
-    return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])", "", call)
+    """Drop the module prefixes of the names in a call, not classes: `nn.functional.softplus` -> `softplus`."""
+    return re.sub(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])", "", call)

@@ -17,13 +17,29 @@ from lossbench.reports.blocks import Block, Bullets, Cell, Chart, Section, Table
 from lossbench.reports.document import Detail, sections, title_of
 from lossbench.reports.results import Results
 
+#: Bytes that a page may have.
+LIMIT = 3_900_000
+#: Accuracy rows above which the whole page has always been larger than that.
+_MANY = 80_000
 _PREFIXES = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9}
 _TONES = {"good": "g", "fair": "f", "poor": "p", "bad": "b", "none": "n"}
 
 
 def page(results: Results) -> str:
-    """Return the page of a run: the sections of the Markdown report in full, with charts and filters."""
-    parts = sections(results, Detail(full=True))
+    """Return the page of a run: the sections of the Markdown report in full, with charts and filters.
+
+    A page that would grow beyond LIMIT leaves the tables by suite and by point of the lesser dtypes to the
+    heat maps and the CSV file, and says so.
+    """
+    if len(results.scores) <= _MANY:
+        whole = _page(results, Detail(full=True))
+        if len(whole.encode()) <= LIMIT:
+            return whole
+    return _page(results, Detail(full=True, lean=True))
+
+
+def _page(results: Results, detail: Detail) -> str:
+    parts = sections(results, detail)
     forms = list(dict.fromkeys(s.tags["form"] for part in parts for s in part.sections if "form" in s.tags))
     environment = Environment(
         loader=PackageLoader("lossbench.reports"),
@@ -45,8 +61,8 @@ def page(results: Results) -> str:
 @cache
 def _vega() -> Markup:
     """Vega, Vega-Lite and Vega-Embed as one script, from the installed vl-convert: no network."""
-    bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub lacks the defaults
-    return Markup(bundle.replace("</script", "<\\/script"))
+    module: Any = vl_convert  # its stub lacks the defaults of the arguments
+    return Markup(module.javascript_bundle().replace("</script", "<\\/script"))
 
 
 def _dtypes(parts: list[Section]) -> list[str]:
@@ -81,30 +97,30 @@ def _table(table: Table) -> Markup:
     )
     right = [column.startswith(">") for column in table.columns]
     body = "".join(
-        "<tr class=x>" + _row(row, right) if i < table.head else "<tr>" + _row(row, right)
-        for i, row in enumerate(table.rows)
+        ("<tr class=x>" if i < table.head else "<tr>") + _row(row, right) for i, row in enumerate(table.rows)
     )
     tags = "".join(f' data-{name}="{html.escape(value)}"' for name, value in table.tags.items())
+    names = '"t k"' if all(row[0].code for row in table.rows[table.head :]) else "t"
     notes = "".join(f"<p class=note>{_inline(note)}</p>" for note in table.notes)
     return Markup(
-        f"<figure class=t{tags}><figcaption>{_inline(table.title)}</figcaption>"
+        f"<figure class={names}{tags}><figcaption>{_inline(table.title)}</figcaption>"
         f"<div class=w tabindex=0><table><thead><tr>{heads}<tbody>{body}</table></div>{notes}</figure>"
     )
 
 
 def _row(row: tuple[Cell, ...], right: list[bool]) -> str:
-    """Cells of a row; end tags are left out, as HTML allows, to keep the page small."""
-    return "".join(_cell(cell, r) for cell, r in zip(row, right, strict=True))
+    """Cells of a row, without what HTML lets out (end tags) and the style sheet does (names come first)."""
+    return "".join(_cell(cell, r, first=i == 0) for i, (cell, r) in enumerate(zip(row, right, strict=True)))
 
 
-def _cell(cell: Cell, right: bool) -> str:
+def _cell(cell: Cell, right: bool, first: bool) -> str:
     name = _TONES.get(cell.tone, "r" if right else "")
     name = name.upper() if right else name  # capitals: the same shade, aligned to the right
     attributes = f" class={name}" if name else ""
     if cell.sort is not None and not _reads_as(cell.text, cell.sort):
         attributes += f' data-s="{cell.sort:.4g}"'
     text = html.escape(cell.text, quote=False)
-    body = f"<code>{text}</code>" if cell.code and cell.text else text
+    body = f"<code>{text}</code>" if cell.code and cell.text and not first else text
     note = html.escape(cell.note, quote=False)
     if note:
         body += f" {note}" if cell.tone == "good" else f" <i>{note}</i>"
@@ -116,7 +132,7 @@ def _reads_as(text: str, value: float) -> bool:
     match = re.match(r"([-+]?[.\d]+(?:e[-+]?\d+)?) ?([TGMkmµn]?)", text)
     if match is None:
         return text == "inf" and value == math.inf
-    return math.isclose(float(match[1]) * _PREFIXES[match[2]], value, rel_tol=0.01)
+    return math.isclose(float(match[1]) * _PREFIXES[match[2]], value, rel_tol=0.05)
 
 
 def _chart(chart: Chart) -> Markup:

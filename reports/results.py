@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,9 @@ import pandas as pd
 from lossbench.harness.rows import BAD, CATEGORIES, KEY, SCHEMA_VERSION, Row, RowFile
 from lossbench.reports.notation import Identity, form_title, short_names
 
-#: Metrics of accuracy rows; `ftz` belongs to probes.
-ACCURACY_METRICS = ("ulp", "ulp_ftz", "rel")
+#: Metric of rows that compare two answers.
+PAIR = "equivalence"
+_TIMES = ("seconds", "elements_per_s", "gb_per_s", "first_call_s", "import_s")
 #: Files of one run, below its folder.
 ROWS, ENVIRONMENT, PLAN = "rows.jsonl", "env.json", "plan.json"
 PARQUET, ACCURACY, THROUGHPUT = "rows.parquet", "accuracy.csv", "throughput.csv"
@@ -35,14 +37,6 @@ _THROUGHPUT_COLUMNS = (
 )
 
 
-#: Columns that tables and charts are made of.
-_SHOWN = (
-    *("form", "options", "title", "encoding", "quantity", "implementation", "library", "call", "mode"),
-    *("device", "threads", "dtype", "suite", "region", "shape", "work_class", "cache", "metric"),
-    *("value", "n", "n_bad", "lo", "hi", "worst_input", "got", "want", "worst_category"),
-    *("verdict", "status", "reason"),
-)
-
 #: One row, as a dictionary.
 Record = dict[str, Any]
 
@@ -52,34 +46,50 @@ class Results:
     """One run: its rows, its environment and its plan.
 
     rows: one line a result row; every column of the schema, `counts` spread into n_CR, n_LOST, ... and
-    n_bad (the sum of the defect categories), and for the tables `title` (form with its options) and
-    `implementation` (short name, empty for the absence of a whole form).
+    n_bad (the sum of the defect categories).
+    records: the same rows as dictionaries for the tables: without a measurement value, lo and hi are NaN;
+    n_bad, bad (the counts of the defects that occur), title (form with its options) and implementation
+    (short name, empty for the absence of a whole form) are added.
     environment, plan: contents of env.json and plan.json, empty when the file is not there.
     """
 
     rows: pd.DataFrame
+    records: list[Record]
     environment: dict[str, Any]
     plan: dict[str, Any]
 
     @cached_property
     def calls(self) -> dict[str, tuple[str, str]]:
-        """Short name of an implementation -> (library, call)."""
-        return {r["implementation"]: (r["library"], r["call"]) for r in self.records}
+        """Short name of an implementation -> (library, call); pairs of calls are there too."""
+        return {r["implementation"]: (r["library"], r["call"]) for r in self.records if r["implementation"]}
 
     @cached_property
-    def records(self) -> list[Record]:
-        """The rows as dictionaries of what tables show; `bad` holds the counts of the defects that occur."""
-        chosen = self.rows[[*_SHOWN, *(f"n_{name}" for name in BAD)]]
-        found = cast(list[Record], chosen.to_dict("records"))
-        for record in found:
-            counts = {name: record.pop(f"n_{name}") for name in BAD}
-            record["bad"] = {name: n for name, n in counts.items() if n} if record["n_bad"] else {}
+    def names(self) -> dict[object, list[str]]:
+        """(library, call) -> short names of its implementations, one a mode, device and thread count."""
+        found: dict[object, list[str]] = {}
+        for name, call in self.calls.items():
+            found.setdefault(call, []).append(name)
         return found
+
+    def fact(self, column: str) -> str:
+        """What a column that is equal in all rows of a run says; empty for a run without rows."""
+        return str(self.records[0][column]) if self.records else ""
+
+    @cached_property
+    def libraries(self) -> list[str]:
+        """Every library that has a row."""
+        return sorted({record["library"] for record in self.records})
 
     @cached_property
     def accuracy(self) -> list[Record]:
         """Rows of accuracy cells, the ones without a measurement too."""
-        return [r for r in self.records if r["suite"] != "throughput" and r["quantity"] != "probe"]
+        away = {PAIR, *_TIMES}
+        return [r for r in self.records if r["metric"] not in away and r["quantity"] != "probe"]
+
+    @cached_property
+    def equivalences(self) -> list[Record]:
+        """Measured rows that compare two answers that should be equal, instead of one with the exact value."""
+        return [r for r in self.records if r["metric"] == PAIR and r["status"] == "measured"]
 
     @cached_property
     def errors(self) -> dict[str, list[Record]]:
@@ -125,41 +135,70 @@ def load(folder: Path) -> Results:
     environment, plan = _document(folder / ENVIRONMENT), _document(folder / PLAN)
     version = environment.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
-        raise ValueError(
-            f"schema_version: {folder.name} has {version}, this lossbench reads {SCHEMA_VERSION}"
-        )
+        raise ValueError(f"schema_version: {folder.name} has {version}, this lossbench reads {SCHEMA_VERSION}")
     if (folder / ROWS).exists() or not (folder / PARQUET).exists():
         units = dict(RowFile(folder / ROWS).units())
-        rows = frame(row for unit in units.values() for row in unit)
+        records = [_record(row) for unit in units.values() for row in unit]
     else:
-        rows = pd.read_parquet(folder / PARQUET)
-    return Results(_named(rows), environment, plan)
+        records = [_record(row) for row in _stored(folder / PARQUET)]
+    rows = frame(records)
+    _add_names(records)
+    return Results(rows, records, environment, plan)
 
 
-def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return rows (dictionaries of the schema's columns) as a typed table with the counts spread out."""
-    records = list(rows)
     table: dict[str, Any] = {}
     for column in (f.name for f in fields(Row)):
-        if column == "counts":
-            continue
-        kind = "int64" if column in _INTEGERS else "float64" if column in _FLOATS else "str"
-        table[column] = pd.Series([record[column] for record in records], dtype=kind)
+        if column != "counts":
+            kind = "int64" if column in _INTEGERS else "float64" if column in _FLOATS else "str"
+            table[column] = pd.Series([record[column] for record in records], dtype=kind)
     counts = [record["counts"] for record in records]
     further = sorted({name for entry in counts for name in entry} - set(CATEGORIES))
     for name in (*CATEGORIES, *further):
         table[f"n_{name}"] = pd.Series([entry.get(name, 0) for entry in counts], dtype="int64")
-    table["n_bad"] = sum((table[f"n_{name}"] for name in BAD), pd.Series(0, range(len(records)), "int64"))
+    table["n_bad"] = pd.Series([sum(entry.get(name, 0) for name in BAD) for entry in counts], dtype="int64")
     return pd.DataFrame(table)
+
+
+def _record(row: Mapping[str, Any]) -> Record:
+    """A row with NaN for numbers that are not there, and its defects counted."""
+    bad = {name: n for name, n in row["counts"].items() if n and name in BAD}
+    numbers = {name: math.nan if row[name] is None else row[name] for name in _FLOATS}
+    return {**row, **numbers, "bad": bad, "n_bad": sum(bad.values())}
+
+
+def _stored(path: Path) -> list[Record]:
+    """Rows of a Parquet file, their counts put together again."""
+    rows = cast(list[Record], pd.read_parquet(path).to_dict("records"))
+    for row in rows:
+        counts = {name[2:]: row.pop(name) for name in list(row) if name[:2] == "n_"}
+        row["counts"] = {name: n for name, n in counts.items() if n and name != "bad"}
+    return rows
+
+
+def _add_names(records: list[Record]) -> None:
+    """Add `title` and `implementation` to the rows."""
+    # races are run once a thread count and say so; only accuracy cells have to tell thread counts apart
+    scored = {r["threads"] for r in records if r["suite"] != "throughput" and r["quantity"] != "probe"}
+    several = len(scored) > 1
+
+    def identity(r: Record) -> Identity:
+        return (r["library"], r["call"], r["mode"], r["device"], r["threads"] if several else 0)
+
+    names = short_names({identity(r) for r in records if r["call"] != "-"})
+    for r in records:
+        r["title"] = form_title(r["form"], r["options"])
+        r["implementation"] = names.get(identity(r), "")
 
 
 def write_tables(results: Results, folder: Path) -> list[Path]:
     """Write rows.parquet, accuracy.csv and throughput.csv into `folder` and return their paths."""
-    rows = results.rows.drop(columns=["title", "implementation"])
+    rows = results.rows
     parquet, accuracy, throughput = (folder / name for name in (PARQUET, ACCURACY, THROUGHPUT))
     rows.to_parquet(parquet, engine="pyarrow", compression="zstd", index=False)
     counts = tuple(column for column in rows.columns if column[:2] == "n_" and column != "n_bad")
-    timed = results.rows["suite"] == "throughput"
+    timed = results.rows["metric"].isin(_TIMES)
     scored = ~timed & (results.rows["quantity"] != "probe")
     _csv(results.rows[scored], (*_ACCURACY_COLUMNS, *counts), accuracy)
     _csv(results.rows[timed], _THROUGHPUT_COLUMNS, throughput)
@@ -172,20 +211,6 @@ def _csv(rows: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
     order = [*columns, *(column for column in schema if column not in columns)]
     ordered = rows.sort_values([c for c in columns if c in KEY] + ["suite_hash"], kind="stable")
     ordered.to_csv(path, columns=order, index=False, lineterminator="\n")
-
-
-def _named(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add the columns `title` and `implementation`."""
-    # races are run once a thread count and say so; only accuracy cells have to tell thread counts apart
-    scored = rows.loc[(rows["suite"] != "throughput") & (rows["quantity"] != "probe"), "threads"]
-    threads = rows["threads"] if scored.nunique() > 1 else rows["threads"] * 0
-    columns = (rows["library"], rows["call"], rows["mode"], rows["device"], threads)
-    identities = [cast(Identity, identity) for identity in zip(*columns, strict=True)]
-    names = short_names(identity for identity in identities if identity[1] != "-")
-    return rows.assign(
-        title=pd.Series(map(form_title, rows["form"], rows["options"]), index=rows.index, dtype="str"),
-        implementation=pd.Series([names.get(i, "") for i in identities], index=rows.index, dtype="str"),
-    )
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lossbench.reports.blocks import EMPTY, Cell, Table
+from lossbench.reports.names import joined
 from lossbench.reports.notation import dtype_rank, form_rank, scaled, significant
 from lossbench.reports.results import Record, Results
 
 _GROUP = ("title", "encoding", "work_class", "dtype", "threads", "cache", "shape")
+#: Ratio of medians below which a difference is not believed: runs on one machine differ by as much.
+_RESOLUTION = 1.10
 _METRICS = ("seconds", "elements_per_s", "gb_per_s", "first_call_s")
 
 
@@ -71,16 +74,18 @@ class Race:
         return best.elements_per_s / timing.elements_per_s
 
     def same(self, timing: Timing) -> bool:
-        """Whether the rounds of `timing` overlap those of the fastest, so that no order can be told."""
+        """Whether `timing` cannot be told from the fastest: medians within 10 %, and rounds that overlap."""
         best = self.best
-        return best is not None and best is not timing and timing.fastest <= best.slowest
+        if best is None or best is timing or timing.barred:
+            return False
+        return self.ratio(timing) <= _RESOLUTION and timing.fastest <= best.slowest
 
 
 def races(results: Results) -> list[Race]:
     """Every race of a run, sorted by form, work class, dtype and size."""
     groups: dict[tuple[Any, ...], dict[str, dict[str, Record]]] = {}
     for row in results.throughput:
-        if row["form"] == "-" or row["call"] == "-" or not row["implementation"]:
+        if not row["shape"] or not row["implementation"]:  # what is not timed at all: see `untimed`
             continue
         key = tuple(row[column] for column in _GROUP)
         groups.setdefault(key, {}).setdefault(row["implementation"], {})[row["metric"]] = row
@@ -133,11 +138,11 @@ def race_table(race: Race, numerous: bool) -> Table:
     rows = []
     for place, timing in enumerate(race.timings, start=1):
         ratio = race.ratio(timing)
-        note = timing.barred or ("same as the fastest: rounds overlap" if race.same(timing) else "")
+        note = timing.barred or ("same as the fastest" if race.same(timing) else "")
         rows.append(
             (
-                Cell(str(place) if not timing.barred else "-", sort=float(place)),
                 Cell(timing.implementation, code=True),
+                Cell(str(place) if not timing.barred else "-", sort=float(place)),
                 _measure(timing.elements_per_s, scaled),
                 _measure(timing.gb_per_s, significant),
                 Cell("-", sort=math.inf) if math.isnan(ratio) else Cell(f"{ratio:.2f}x", sort=ratio),
@@ -150,7 +155,7 @@ def race_table(race: Race, numerous: bool) -> Table:
     state = f" · {race.threads or 'default'} threads · {race.cache}" if numerous else ""
     return Table(
         f"{race.title}{labels} · {race.dtype} · {race.work_class} · {race.shape}{state}",
-        (">#", "implementation", ">elements/s", ">GB/s", ">vs fastest", ">median", ">first call", "remark"),
+        ("implementation", ">#", ">elements/s", ">GB/s", ">vs fastest", ">median", ">first call", "remark"),
         tuple(rows),
         fixed=2,
         tags={"form": race.title, "dtype": race.dtype},
@@ -165,10 +170,7 @@ def shapes_table(group: Sequence[Race]) -> Table:
     rows = []
     for name in names:
         found = [next((t for t in race.timings if t.implementation == name), None) for race in group]
-        cells = [
-            EMPTY if timing is None else _speed(race, timing)
-            for race, timing in zip(group, found, strict=True)
-        ]
+        cells = [EMPTY if timing is None else _speed(race, timing) for race, timing in zip(group, found, strict=True)]
         remarks = dict.fromkeys(t.barred for t in found if t is not None and t.barred)
         largest = [timing for timing in found if timing is not None][-1]
         rate, call = _measure(largest.gb_per_s, significant), _measure(largest.first_call_s, _seconds)
@@ -188,9 +190,7 @@ def _speed(race: Race, timing: Timing) -> Cell:
     if timing.barred:
         return Cell(timing.barred.partition(":")[0], sort=0.0, tone="bad")
     same = " ≈" if race.same(timing) else ""
-    return Cell(
-        scaled(timing.elements_per_s), sort=timing.elements_per_s, note=f"({race.ratio(timing):.2f}x{same})"
-    )
+    return Cell(scaled(timing.elements_per_s), sort=timing.elements_per_s, note=f"({race.ratio(timing):.2f}x{same})")
 
 
 def _seconds(value: float) -> str:
@@ -204,6 +204,21 @@ def works(found: Sequence[Race]) -> list[list[Race]]:
         key = (race.title, race.encoding, race.work_class, race.dtype, race.threads, race.cache)
         groups.setdefault(key, []).append(race)
     return list(groups.values())
+
+
+def untimed(results: Results) -> list[str]:
+    """What is not timed although its accuracy is measured: one sentence a reason."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for row in results.throughput:
+        if not row["shape"] and row["implementation"] and row["status"] != "measured":
+            found.setdefault((row["reason"], row["work_class"]), {})[row["implementation"]] = None
+    works_of: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (reason, work), names in found.items():
+        works_of.setdefault((reason, tuple(sorted(names))), []).append(work)
+    return [
+        f"{' and '.join(sorted(work))}: {', '.join(f'`{name}`' for name in joined(results, names))}: {reason}"
+        for (reason, names), work in sorted(works_of.items())
+    ]
 
 
 def import_table(results: Results) -> Table:

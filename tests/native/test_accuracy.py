@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from lossbench import native
 
 #: form, label encoding, options

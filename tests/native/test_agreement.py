@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from lossbench import native
 
 FORMS = [getattr(native, name) for name in native.__all__]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from lossbench import native
 from lossbench.native import blocks, form, losses
 

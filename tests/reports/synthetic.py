@@ -151,9 +151,7 @@ def speed_rows(implementation: Implementation) -> Iterator[Row]:
                     ("gb_per_s", rate * 4e-9, "GB/s"),
                     ("first_call_s", 0.3, "s"),
                 ):
-                    yield replace(
-                        base, metric=metric, value=value, unit=unit, lo=value * 0.98, hi=value * 1.03
-                    )
+                    yield replace(base, metric=metric, value=value, unit=unit, lo=value * 0.98, hi=value * 1.03)
 
 
 def other_rows() -> Iterator[Row]:
@@ -162,6 +160,20 @@ def other_rows() -> Iterator[Row]:
     yield row("jax", "softplus", status="unavailable", reason="jax is not installed")
     died = {"call": "nn.functional.soft_margin_loss", "mode": "eager", "suite": "wide", "status": "died"}
     yield row("torch", "margin_logistic", encoding="signed", reason="signal 11 in chunk 3", **died)
+    timing = {"suite": "throughput", "metric": "seconds", "cache": "hot", "mode": "eager"}
+    for work in ("F", "FB"):
+        yield row("torch", "softplus", call="mean_only", work_class=work, status="unsupported", reason="no", **timing)
+
+
+def pair_rows() -> Iterator[Row]:
+    """Two writings of the same labels, for a call that agrees and for one that does not."""
+    for call, gap in ((f"{TORCH}_with_logits", 0.0), (TORCH, 2.5)):
+        form = "sigmoid_bce" if gap == 0 else "prob_bce"
+        for mode in MODES["torch"]:
+            pair = {"encoding": "binary=soft", "call": call, "mode": mode, "metric": "equivalence"}
+            for quantity in ("value", f"grad:{ARGUMENT[form]}"):
+                value = gap if quantity == "value" else 0.0
+                yield row("torch", form, suite="label_conventions", quantity=quantity, value=value, **pair)
 
 
 def environment() -> dict[str, Any]:
@@ -202,6 +214,7 @@ def write_run(folder: Path, accuracy: bool = True, throughput: bool = True, **ch
             ftz = {"quantity": "probe", "suite": "probe", "metric": "ftz", "reason": "2^-149 times 1"}
             file.append(f"probe:{name}", [row(name, "-", value=float(name == "keras"), **ftz)])
         file.append("absences", other_rows())
+        file.append("equivalence", pair_rows())
     (folder / "env.json").write_text(json.dumps(environment()), encoding="utf-8")
     (folder / "plan.json").write_text(json.dumps({**plan(), **changes}), encoding="utf-8")
     return folder

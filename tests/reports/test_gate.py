@@ -158,6 +158,29 @@ def test_what_a_filter_let_through_may_not_be_missing(tmp_path: Path, path: Path
     assert {v.cell["suite"] for v in found.regressions} == {"tails"}
 
 
+def test_cells_of_another_device_are_not_planned(tmp_path: Path, path: Path) -> None:
+    gate.accept(write(tmp_path / "gpu", lambda row: replace(row, device="cuda"), {"device": "cuda"}), path)
+    assert set(baseline.read(path)["device"]) == {"cpu", "cuda"}
+    found = verdicts(tmp_path, path, lambda row: row, device="cpu", filters={})
+    assert (found.exit_code, found.unplanned) == (0, 96)
+
+
+def test_fewer_results_are_a_regression(tmp_path: Path, path: Path) -> None:
+    found = verdicts(tmp_path, path, lambda row: replace(row, n=10) if ONE(row) else row)
+    assert [v.why for v in found.regressions] == ["10 results where there were 1000"]
+
+
+def test_class_counts_are_cells_of_their_own(tmp_path: Path, path: Path) -> None:
+    found = verdicts(tmp_path, path, lambda row: replace(row, shape="1000") if ONE(row) else row)
+    assert "wide/r0 K=1000" in str(found.new[0])
+
+
+def test_another_version_is_said(tmp_path: Path, path: Path) -> None:
+    found = verdicts(tmp_path, path, lambda row: replace(row, library_version="2.0"))
+    assert "numpy is 2.0, the baseline has 1.0" in found.text()
+    assert found.exit_code == 0
+
+
 def test_accept_keeps_other_tiers_and_what_was_not_run(tmp_path: Path, path: Path) -> None:
     gate.accept(write(tmp_path / "full", lambda row: replace(row, tier="full")), path)
     before = baseline.read(path)
@@ -190,9 +213,7 @@ def test_nothing_to_accept(tmp_path: Path) -> None:
         gate.accept(write(tmp_path / "empty", lambda row: None), tmp_path / "b.csv")
 
 
-@pytest.mark.parametrize(
-    "value", [0.5, 0.50000049, 1.0000001, 340123.4, 7.5e15, 1e-7, 123456.7, 999999.5, 1e22]
-)
+@pytest.mark.parametrize("value", [0.5, 0.50000049, 1.0000001, 340123.4, 7.5e15, 1e-7, 123456.7, 999999.5, 1e22])
 def test_rounding_up_never_falls_below(value: float) -> None:
     text = baseline.rounded_up(value)
     assert value <= float(text) <= value * (1 + 1e-5)
@@ -217,10 +238,7 @@ def test_a_baseline_of_other_columns_is_refused(tmp_path: Path) -> None:
 
 def test_the_file_is_named_after_the_platform(run: Path, tmp_path: Path) -> None:
     assert gate.baseline_of(load(run), tmp_path).name == f"{synthetic.PLATFORM}.csv"
-    assert (
-        baseline.path_of(tmp_path, "linux-x86_64-v3 Genuine/Intel").name
-        == "linux-x86_64-v3-Genuine-Intel.csv"
-    )
+    assert baseline.path_of(tmp_path, "linux-x86_64-v3 Genuine/Intel").name == "linux-x86_64-v3-Genuine-Intel.csv"
 
 
 def test_verdicts_as_data(tmp_path: Path, path: Path) -> None:

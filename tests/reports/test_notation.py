@@ -78,6 +78,11 @@ def test_names_drop_what_is_common() -> None:
     ]
 
 
+def test_names_keep_classes() -> None:
+    names = notation.short_names([("sklearn", "_loss.loss.HalfBinomialLoss.loss", "numpy", "cpu", 0)])
+    assert list(names.values()) == ["sklearn:HalfBinomialLoss.loss"]
+
+
 def test_names_keep_what_differs() -> None:
     names = notation.short_names(
         [("keras", "losses.softplus", "jit", "cpu", 1), ("keras", "ops.softplus", "jit", "cuda", 4)]
@@ -101,3 +106,15 @@ def test_order_is_that_of_the_reference() -> None:
         "float64",
         "float16",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("torch:softplus:eager", "torch:softplus:eager"),
+        ("tensorflow:weighted_cross_entropy_with_logits:graph", "tensorflow:weighted_cro…logits:graph"),
+    ],
+)
+def test_long_names_lose_their_middle(name: str, short: str) -> None:
+    assert notation.elided(name, 36) == short
+    assert len(short) <= 36

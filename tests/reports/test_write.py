@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 import vl_convert
 
 from lossbench.harness.rows import RowFile
+from lossbench.reports import document, page
 from lossbench.reports.blocks import Cell, Table
 from lossbench.reports.markdown import WIDTH, parts
+from lossbench.reports.results import Results
 from lossbench.reports.write import write_reports
 from tests.reports import synthetic
 
@@ -36,8 +39,9 @@ def test_markdown_reads_in_order(written: Path) -> None:
     text = (written / "report.md").read_text("utf-8")
     headings = re.findall(r"^## (.*)$", text, re.M)
     assert headings == [
-        "What was run", "Findings", "Accuracy by form", "Flush-to-zero", "Throughput", "Coverage", "Glossary",
-    ]  # fmt: skip
+        *("What was run", "Findings", "Accuracy by form", "Label conventions", "Flush-to-zero"),
+        *("Throughput", "Coverage", "Glossary"),
+    ]
     for expected in (
         "linux-x86_64-v3-intel",
         "predicted 60 s, measured 72 s",
@@ -70,17 +74,17 @@ def test_wide_tables_are_split_after_their_fixed_columns() -> None:
 
 
 def test_page_loads_nothing(written: Path) -> None:
-    page = (written / "report.html").read_text("utf-8")
-    assert "default-src 'none'" in page
-    outside = page.replace(vl_convert.javascript_bundle().replace("</script", "<\\/script"), "")
-    assert len(outside) < len(page) - 500_000, "one copy of Vega is in the page"
+    text = (written / "report.html").read_text("utf-8")
+    assert "default-src 'none'" in text
+    outside = text.replace(vl_convert.javascript_bundle().replace("</script", "<\\/script"), "")
+    assert len(outside) < len(text) - 500_000, "one copy of Vega is in the page"
     assert "http" not in outside.replace("http-equiv", "")
     assert re.search(r"(?:src=|@import|url\()", outside) is None
-    assert len(page) < 4_000_000
+    assert len(text) < 4_000_000
 
 
 def test_page_is_well_formed(written: Path) -> None:
-    page = (written / "report.html").read_text("utf-8")
+    text = (written / "report.html").read_text("utf-8")
     opened: list[str] = []
 
     class Checker(HTMLParser):
@@ -95,18 +99,35 @@ def test_page_is_well_formed(written: Path) -> None:
             if tag not in self.free:
                 assert opened.pop() == tag
 
-    Checker().feed(page)
+    Checker().feed(text)
     assert opened == []
 
 
+def test_a_page_that_would_be_too_large_leaves_out_lesser_dtypes(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = page.page(results)
+    monkeypatch.setattr(page, "LIMIT", 1000)
+    monkeypatch.setattr(document, "MAIN_DTYPES", ("float32",))
+    lean = page.page(results)
+    assert "By suite and by landmark, float64 are in the heat maps and accuracy.csv." in lean
+    assert len(lean) < len(whole)
+
+
+def test_sort_keys_stand_beside_what_the_script_cannot_read(written: Path) -> None:
+    assert page._reads_as("386 M", 3.86e8)
+    assert page._reads_as("1.72x", 1.72)
+    assert page._reads_as("inf", math.inf)
+    assert not page._reads_as("0 of 5", 0.2)
+    assert not page._reads_as("-", 1.0)
+
+
 def test_charts_of_the_page_compile(written: Path) -> None:
-    page = (written / "report.html").read_text("utf-8")
-    specs = re.findall(r"<script type=application/json>(.*?)</script>", page, re.S)
-    assert len(specs) == 9  # three a form
+    text = (written / "report.html").read_text("utf-8")
+    specs = re.findall(r"<script type=application/json>(.*?)</script>", text, re.S)
+    assert len(specs) == 12  # a heat map a dtype and two charts of speed, for each form
     for spec in specs[:2] + specs[-1:]:
-        compiled = vl_convert.vegalite_to_vega(
-            json.loads(spec), vl_version=vl_convert.get_vegalite_versions()[-1]
-        )
+        compiled = vl_convert.vegalite_to_vega(json.loads(spec), vl_version=vl_convert.get_vegalite_versions()[-1])
         assert compiled["marks"]
 
 
@@ -144,11 +165,9 @@ def test_text_of_results_cannot_break_the_page(tmp_path: Path) -> None:
         "n": 1,
         "counts": {"FINITE": 1},
     }
-    row = synthetic.row(
-        "numpy", "softplus", call=call, mode="numpy", suite="landmarks", region="x=<b>", **case
-    )
+    row = synthetic.row("numpy", "softplus", call=call, mode="numpy", suite="landmarks", region="x=<b>", **case)
     RowFile(tmp_path / "rows.jsonl").append("u", [row])
     write_reports(tmp_path)
-    page = (tmp_path / "report.html").read_text("utf-8")
-    assert "<script>alert" not in page
-    assert "<b>" not in page
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "<script>alert" not in text
+    assert "<b>" not in text

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import ml_dtypes
 import numpy as np
 import pytest
+
 from lossbench.harness.adapters.adapter import MODES, Adapter, Call, Unsupported
 
 ENCODINGS = {

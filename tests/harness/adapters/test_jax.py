@@ -5,8 +5,8 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 import pytest
-from lossbench.harness.adapters.jax import ADAPTER
 
+from lossbench.harness.adapters.jax import ADAPTER
 from tests.harness.adapters import array_contract
 
 #: float32 in every mode, the other dtypes in the one that compiles once a call, not once an operation.

@@ -6,8 +6,8 @@ import os
 
 import numpy as np
 import pytest
-from lossbench.harness.adapters.keras import ADAPTER
 
+from lossbench.harness.adapters.keras import ADAPTER
 from tests.harness.adapters import array_contract
 
 # Before the import, as a worker process has it.

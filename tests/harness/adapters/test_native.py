@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from lossbench.harness.adapters.native import ADAPTER
 
+from lossbench.harness.adapters.native import ADAPTER
 from tests.harness.adapters import array_contract
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from lossbench.harness.adapters.optax import ADAPTER
 
+from lossbench.harness.adapters.optax import ADAPTER
 from tests.harness.adapters import array_contract
 
 #: float32 in every mode, the other dtypes in the one that compiles once a call, not once an operation.

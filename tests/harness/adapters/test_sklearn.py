@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lossbench.harness.adapters.sklearn import ADAPTER
 
+from lossbench.harness.adapters.sklearn import ADAPTER
 from tests.harness.adapters import array_contract
 
 

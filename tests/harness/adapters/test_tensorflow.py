@@ -7,8 +7,8 @@ import os
 import ml_dtypes
 import numpy as np
 import pytest
-from lossbench.harness.adapters.tensorflow import ADAPTER
 
+from lossbench.harness.adapters.tensorflow import ADAPTER
 from tests.harness.adapters import array_contract
 
 # Before the import, as a worker process has it.
