@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from lossbench.reports.blocks import Cell, Section, Table
 from lossbench.reports.names import fold_modes
@@ -16,8 +17,8 @@ _TEXT = (
 )
 
 
-def conventions(results: Results, dtypes: list[str] | None = None) -> Section:
-    """The pairs of writings whose answers differ, the largest difference first; `dtypes` narrows it."""
+def conventions(results: Results, dtypes: Sequence[str] | None = None, limit: int | None = None) -> Section:
+    """The pairs of writings whose answers differ, the `limit` largest differences, in some of the dtypes or all."""
     rows = [r for r in results.equivalences if dtypes is None or r["dtype"] in dtypes]
     if not rows:
         return Section("Label conventions", "conventions", ["This run compared no label conventions."])
@@ -29,15 +30,16 @@ def conventions(results: Results, dtypes: list[str] | None = None) -> Section:
         if not math.isnan(r["value"]):  # several class counts fold into one
             gaps[quantity] = max(gaps.get(quantity, 0.0), r["value"])
     differ = {key: gaps for key, gaps in pairs.items() if any(gap > 0 for gap in gaps.values())}
+    largest = sorted(differ, key=lambda key: (-max(differ[key].values()), key))[:limit]
     lines = [
-        (Cell(name, code=True), Cell(title), Cell(labels), Cell(dtype), *(_gap(gaps, q) for q in quantities))
-        for (title, labels, dtype, name), gaps in sorted(
-            differ.items(), key=lambda e: (form_rank(e[0][0]), e[0][1], dtype_rank(e[0][2]), -max(e[1].values()), e[0])
-        )
+        (Cell(key[3], code=True), *map(Cell, key[:3]), *(_gap(differ[key], quantity) for quantity in quantities))
+        for key in sorted(largest, key=lambda k: (form_rank(k[0]), k[1], dtype_rank(k[2]), largest.index(k)))
     ]
+    left = len(differ) - len(largest)
+    notes = (f"{left} smaller differences are in report.html and accuracy.csv.",) if left else ()
     same = f"{len(pairs) - len(differ)} of {len(pairs)} pairs of answers agree to the last bit."
     columns = ("implementation", "form", "labels", "dtype", *(f">{quantity}" for quantity in quantities))
-    table = Table("Answers that differ, in ulps", columns, tuple(fold_modes(results, lines)), fixed=4)
+    table = Table("Answers that differ, in ulps", columns, tuple(fold_modes(results, lines)), len(columns), 0, notes)
     return Section("Label conventions", "conventions", [_TEXT, same, table])
 
 

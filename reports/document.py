@@ -61,7 +61,7 @@ def sections(results: Results, detail: Detail) -> list[Section]:
     if titles:
         forms = [_form(results, found, title, detail, first=title == titles[0]) for title in titles]
         parts.append(Section("Accuracy by form", "accuracy", [_ACCURACY_INTRO], forms))
-        parts.append(conventions(results, None if detail.full else list(MAIN_DTYPES)))
+        parts.append(conventions(results) if detail.full else conventions(results, MAIN_DTYPES, 40))
         parts.append(_flush(results))
     else:
         parts.append(Section("Accuracy", "accuracy", ["This run measured no accuracy."]))

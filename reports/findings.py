@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from operator import itemgetter
 
 from lossbench.harness.rows import BAD
 from lossbench.reference.formats import FORMATS
 from lossbench.reports import landmarks
 from lossbench.reports.accuracy import dtypes, error_cell, summary, titles
 from lossbench.reports.blocks import EMPTY, Cell, Table
+from lossbench.reports.coverage import FAILED
 from lossbench.reports.names import joined
 from lossbench.reports.notation import (
     bad_text,
@@ -164,19 +166,18 @@ def _some(items: Sequence[str]) -> str:
 def choice(results: Results, found: list[Race]) -> Table:
     """Which call to use: the most accurate, and the fastest among those that are about as accurate."""
     by = ("title", "encoding", "dtype", "implementation")
-    # quantities in suites: a call without a gradient, or that raised, is no answer for everybody
-    offered = Counter(
-        (r["implementation"], r["title"], r["encoding"], r["dtype"])
-        for r in summary(results.scores, (*by, "quantity", "suite"))
-    )
+    # a call without a gradient, or one that failed, is no answer for everybody
+    cell = itemgetter(*by)
+    offered = Counter(cell(r) for r in summary(results.scores, (*by, "quantity")))
+    failed = {cell(r) for r in results.accuracy if r["status"] in FAILED}
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in summary(results.scores, by):
         groups[record["title"], record["encoding"], record["dtype"]].append(record)
     rows = []
     for title, encoding, dtype in sorted(groups, key=lambda k: (form_rank(k[0]), k[1], dtype_rank(k[2]))):
         group = groups[title, encoding, dtype]
-        whole = max(offered[r["implementation"], title, encoding, dtype] for r in group)
-        complete = [r for r in group if offered[r["implementation"], title, encoding, dtype] == whole]
+        whole = max(offered[cell(r)] for r in group)
+        complete = [r for r in group if offered[cell(r)] == whole and cell(r) not in failed]
         sound = sorted((r for r in complete if not r["defect"]), key=lambda r: (_worst(r), r["implementation"]))
         head = (Cell(title, code=True), Cell(encoding), Cell(dtype))
         if not sound:
@@ -197,7 +198,7 @@ def choice(results: Results, found: list[Race]) -> Table:
         ">elements/s",
     )
     notes = (
-        "Only implementations with value and gradient, without a defect and measured in every suite. Close: within "
+        "Only implementations with value and gradient, without a defect and without a failed unit. Close: within "
         f"{_CLOSE_ULP:g} ulp or {_CLOSE_FACTOR:g} times the best; speed of the value and gradient at the "
         "shape where most were timed, of the value alone where no gradient was timed.",
     )

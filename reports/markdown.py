@@ -79,7 +79,7 @@ def _narrow(table: Table) -> Table:
     """The table with long names shortened in their middle, as long as they stay apart."""
     full = {cell.text for row in table.rows for cell in row[: table.fixed] if cell.code}
     short = {name: elided(name, _NAME) for name in full}
-    if not 0 < table.fixed < len(table.columns) or len(set(short.values())) < len(short) or len(table.columns) == 2:
+    if len(set(short.values())) < len(short) or len(table.columns) == 2:
         return table
     rows = (
         (*(replace(c, text=short.get(c.text, c.text)) for c in row[: table.fixed]), *row[table.fixed :])

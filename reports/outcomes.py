@@ -13,6 +13,8 @@ from lossbench.reports.results import Results
 
 #: Characters that the names beside an outcome may take before they go on in the next row.
 _WIDTH = 56
+#: Rows that the names beside an outcome may take.
+_LINES = 6
 
 #: point, exact value, what was returned instead
 Outcome = tuple[str, str, str]
@@ -26,11 +28,18 @@ def outcomes(matrices: Iterable[Matrix]) -> dict[str, dict[Outcome, dict[str, li
         for point, exact in matrix.exact.items():
             for name, points in matrix.found.items():
                 if point in points and wrong(points[point]):
-                    got = f"{shown(points[point]['got'])} {_kind(matrix, name, point)}"
-                    names = own.setdefault((point, shown(exact), got), {}).setdefault(matrix.dtype, [])
+                    got, want = _apart(points[point]["got"], exact)
+                    outcome = (point, want, f"{got} {_kind(matrix, name, point)}")
+                    names = own.setdefault(outcome, {}).setdefault(matrix.dtype, [])
                     if name not in names:
                         names.append(name)
     return found
+
+
+def _apart(got: str, exact: str) -> tuple[str, str]:
+    """A result and the exact value with as many digits as tell them apart; -0 is a zero like any other."""
+    digits = next((d for d in (3, 5, 8, 12) if shown(got, d) != shown(exact, d)), 17)
+    return ("0" if shown(got) == "-0" else shown(got, digits)), shown(exact, digits)
 
 
 def _kind(matrix: Matrix, name: str, point: str) -> str:
@@ -62,17 +71,21 @@ def tables(results: Results, title: str, matrices: Sequence[Matrix]) -> list[Tab
                     head = (Cell(""),) * len(head)
         if rows:
             columns = ("point", ">exact", ">returned", "dtype", "by")
-            done.append(Table(f"{title} · {quantity}: landmarks missed", columns, tuple(rows), tags={"form": title}))
+            done.append(
+                Table(f"{title} · {quantity}: landmarks missed", columns, tuple(rows), fixed=5, tags={"form": title})
+            )
     return done
 
 
 def _lines(names: Sequence[str]) -> list[str]:
-    """Names as code, as many a line as fit."""
+    """Names as code, as many a line as fit, and how many are left when the lines are full."""
     lines: list[str] = []
-    for name in names:
+    for i, name in enumerate(names):
         text = f"`{elided(name, _WIDTH - 2)}`"
         if lines and len(lines[-1]) + len(text) + 2 <= _WIDTH:
             lines[-1] += f", {text}"
+        elif len(lines) == _LINES:
+            return [*lines, f"and {len(names) - i} more"]
         else:
             lines.append(text)
     return lines

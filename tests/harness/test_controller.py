@@ -330,11 +330,18 @@ def ended_by(number, folder, stage, step, *impl):
     return subprocess.run(python("-c", PROGRAM, *arguments), timeout=60, check=False).returncode
 
 
-@pytest.mark.parametrize("cut", [0, 25], ids=["whole lines", "cut line"])
-def test_a_killed_run_is_gone_on_with(whole, tmp_path, cut):
-    """Killed outright, it has no chance to tidy up; its last line may be torn as well."""
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """What a run leaves that was killed outright after its fifth unit, without a chance to tidy up."""
+    folder = tmp_path_factory.mktemp("killed") / "run"
     assert ended_by(signal.SIGKILL, folder, "accuracy", 5, "fakesteady:*") == -signal.SIGKILL
+    return folder
+
+
+@pytest.mark.parametrize("cut", [0, 25], ids=["whole lines", "cut line"])
+def test_a_killed_run_is_gone_on_with(whole, killed, tmp_path, cut):
+    """Its last line may be torn as well."""
+    folder = shutil.copytree(killed, tmp_path / "run")
     path = folder / "rows.jsonl"
     if cut:
         path.write_bytes(path.read_bytes()[:-cut])

@@ -225,7 +225,7 @@ def rationals(draw, dtype: str):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_errors_agree_with_fractions(dtype, data):
     r = data.draw(rationals(dtype), label="r")
