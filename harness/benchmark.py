@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from lossbench.harness.adapters import adapter_of
+from lossbench.harness.execution import sentence
 from lossbench.harness.plan import call_of
 from lossbench.reference import form_of
 
@@ -38,14 +39,9 @@ def library() -> Any:
         lib = adapter.load()
         away = adapter.devices(lib).get(_JOB["units"][0]["device"], "unknown device")
     except BaseException as error:
-        return adapter, None, f"{adapter.library} cannot be imported: {_sentence(error)}"
+        return adapter, None, f"{adapter.library} cannot be imported: {sentence(error)}"
     _say("loaded", seconds=time.perf_counter() - started)
     return adapter, lib, away
-
-
-def _sentence(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
 
 
 def _rounds(seconds: float, budget: float) -> tuple[int, int]:
@@ -99,7 +95,7 @@ def test_throughput(cell: dict[str, Any], library: Any, benchmark: Any) -> None:
         run()
         steady = time.perf_counter() - started
     except Exception as error:
-        _say("done", unit=cell["id"], error=_sentence(error))
+        _say("done", unit=cell["id"], error=sentence(error))
         pytest.skip("raised; reported as such")
     rounds, iterations = _rounds(steady, _JOB["budget"])
     benchmark.group = f"{cell['form']}-{cell['work']}-{cell['dtype']}-{cell['shape']}"

@@ -19,124 +19,9 @@ from typing import Any, TextIO
 import numpy as np
 
 from lossbench.harness.adapters import adapter_of
-from lossbench.harness.adapters.adapter import Adapter, Array, Call, Unsupported
-from lossbench.harness.plan import call_of
-from lossbench.reference import form_of
+from lossbench.harness.adapters.adapter import Adapter, Call
+from lossbench.harness.execution import Execution, sentence
 from lossbench.reference.formats import FORMATS, encode
-
-#: Rows that a call which only returns a mean is asked for, one call a row.
-ROWWISE_LIMIT = 200
-
-
-def run_call(
-    adapter: Adapter, lib: Any, call: Call, unit: dict[str, Any], arrays: dict[str, Array], work: str
-) -> list[tuple[Array, str]]:
-    """Run one call on whole arrays; returns [(value, dtype)] or [(value, dtype), (gradient, dtype)]."""
-    vector = form_of(unit["form"]).vector_value
-    function = adapter.build(lib, call, unit["mode"], work, vector)
-    dtypes = {"x": unit["dtype"], "y": "int64" if unit["encoding"] == "index" else unit["dtype"]}
-    inputs = [adapter.put(lib, array, dtypes[name], unit["device"]) for name, array in arrays.items()]
-    result = function(*inputs)
-    adapter.sync(lib, result[0] if work == "FB" else result)
-    return [adapter.get(lib, part) for part in (result if work == "FB" else (result,))]
-
-
-def _by_rows(*args: Any) -> list[tuple[Array, str]]:
-    """The same, one row at a time, for calls that reduce; rows beyond the limit stay NaN."""
-    adapter, lib, call, unit, arrays, work = args
-    count = min(ROWWISE_LIMIT, len(arrays["x"]))
-    chosen = np.linspace(0, len(arrays["x"]) - 1, count).astype(int)
-    pieces = []
-    for i in chosen:
-        row = {name: array[i : i + 1] for name, array in arrays.items()}
-        pieces.append(run_call(adapter, lib, call, unit, row, work))
-    columns = []
-    for column in zip(*pieces, strict=True):
-        columns.append((np.stack([np.reshape(a, np.shape(a)[1:] if np.ndim(a) > 1 else ()) for a, _ in column]),
-                        column[0][1]))
-    return columns
-
-
-def _sentence(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
-
-
-def _by_suites(
-    adapter: Adapter,
-    lib: Any,
-    call: Call,
-    unit: dict[str, Any],
-    arrays: dict[str, Array],
-    work: str,
-    facts: dict[str, Any],
-    names: tuple[str, ...],
-) -> list[tuple[Array, str]]:
-    """Run a call that refused the batch on each suite alone: it may only refuse NaN. [] if it refuses all."""
-    if call.rowwise or unit["mode"].startswith("compile") or len(unit["slices"]) < 2:
-        return []
-    pieces: dict[str, list[tuple[Array, str]]] = {}
-    for suite, (start, stop) in unit["slices"].items():
-        part = {name: array[start:stop] for name, array in arrays.items()}
-        try:
-            results = run_call(adapter, lib, call, unit, part, work)
-            if any(np.shape(array)[:1] != (stop - start,) for array, _ in results):
-                raise ValueError(f"returned shape {np.shape(results[0][0])} for {stop - start} cases")
-            pieces[suite] = results
-        except Exception as error:
-            for name in names:
-                facts["errors"].setdefault(name, {})[suite] = _sentence(error)
-    if not pieces:
-        return []
-    merged = []
-    for column, (model, dtype) in enumerate(next(iter(pieces.values()))):
-        whole = np.full((len(arrays["x"]), *np.shape(model)[1:]), np.nan)
-        for suite, results in pieces.items():
-            start, stop = unit["slices"][suite]
-            whole[start:stop] = results[column][0]
-        merged.append((whole, dtype))
-    return merged
-
-
-def _execute(adapter: Adapter, lib: Any, unit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Value and gradient of a unit: arrays to store, and dtypes or errors by quantity."""
-    call = call_of(adapter, unit["form"], unit["call"], unit["encoding"], unit["options"])
-    with np.load(unit["cases"]) as file:
-        arrays = {name: file[name] for name in file.files}
-    run = _by_rows if call.rowwise else run_call
-    stored: dict[str, Any] = {}
-    facts: dict[str, Any] = {"dtypes": {}, "errors": {}, "unsupported": {}}
-    if call.rowwise:
-        count = min(ROWWISE_LIMIT, len(arrays["x"]))
-        stored["index"] = np.linspace(0, len(arrays["x"]) - 1, count).astype(int)
-
-    def attempt(work: str, names: tuple[str, ...]) -> None:
-        try:
-            results = run(adapter, lib, call, unit, arrays, work)
-        except Exception as error:
-            results = _by_suites(adapter, lib, call, unit, arrays, work, facts, names)
-            if not results:
-                facts["errors"].update({name: {"*": _sentence(error)} for name in names})
-                return
-        for name, (array, dtype) in zip(("value", "grad"), results, strict=False):
-            if name in names:
-                stored[name] = np.asarray(array, np.float64)
-                facts["dtypes"][name] = dtype
-
-    unit_vector = form_of(unit["form"]).vector_value
-    gradient = not isinstance(call.gradient, Unsupported)
-    if not gradient:
-        facts["unsupported"]["grad"] = call.gradient.reason  # type: ignore[union-attr]
-    if unit["mode"].startswith("compile") and gradient and not unit_vector:
-        attempt("FB", ("value", "grad"))  # one compilation serves both: it costs seconds
-        if "value" not in stored:
-            facts["errors"].pop("value", None)
-            attempt("F", ("value",))
-    else:
-        attempt("F", ("value",))
-        if gradient:
-            attempt("FB", ("grad",))
-    return stored, facts
 
 
 def thread_pools() -> list[dict[str, Any]]:
@@ -182,7 +67,7 @@ def main(library: str, job_path: str) -> int:
         lib = adapter.load()
         devices = adapter.devices(lib)
     except BaseException as error:
-        say("unavailable", reason=f"{library} cannot be imported: {_sentence(error)}")
+        say("unavailable", reason=f"{library} cannot be imported: {sentence(error)}")
         return 0
     say("loaded", seconds=time.perf_counter() - started, devices=devices, pools=thread_pools())
     if devices.get(job["device"], "unknown device"):
@@ -192,13 +77,15 @@ def main(library: str, job_path: str) -> int:
         try:
             say("probe", mode=mode, dtype=dtype, **probe_flush(adapter, lib, mode, dtype, job["device"]))
         except Exception as error:
-            say("probe", mode=mode, dtype=dtype, error=_sentence(error))
+            say("probe", mode=mode, dtype=dtype, error=sentence(error))
     for unit in job["units"]:
         say("start", unit=unit["id"])
         began = time.perf_counter()
-        stored, facts = _execute(adapter, lib, unit)
-        np.savez(unit["out"], **stored)
-        say("done", unit=unit["id"], spent=time.perf_counter() - began, **facts)
+        with np.load(unit["cases"]) as file:
+            execution = Execution(adapter, lib, unit, {name: file[name] for name in file.files})
+        execution.run()
+        np.savez(unit["out"], **execution.stored)
+        say("done", unit=unit["id"], spent=time.perf_counter() - began, **execution.facts)
     return 0
 
 

@@ -25,7 +25,7 @@ from lossbench.harness.processes import python, run_worker
 from lossbench.harness.rows import KEY, Row, RowFile
 from tests.harness.fakes import Silent
 
-PATIENCE = 4.0
+PATIENCE = 15.0
 UNRULY = ("fakelib", "fakebroken", "fakeabsent", "fakedeviceless", "fakedoomed", "fakeflushing", "fakemute")
 FILTERS = Filters(
     form=("sigmoid_bce",),

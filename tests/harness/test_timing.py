@@ -25,7 +25,7 @@ from lossbench.reference.formats import FORMATS, decode
 from lossbench.suites import TIERS, throughput
 from tests.harness.fakes import Silent
 
-PATIENCE = 4.0
+PATIENCE = 15.0
 CONTEXT = Context("run-1", "platform", "quick", 0, {"faketimed": "1"}, {})
 METRICS = {"seconds": "s", "elements_per_s": "1/s", "gb_per_s": "GB/s", "first_call_s": "s"}
 

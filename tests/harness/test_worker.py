@@ -12,9 +12,9 @@ import pytest
 
 from lossbench.harness import worker
 from lossbench.harness.adapters import adapter_of
-from lossbench.harness.adapters.adapter import Call, unsupported
 from lossbench.harness.adapters.numpy import ADAPTER, residual, softplus_bce
 from lossbench.harness.cases import BatchKey, draw_batch, save_batch
+from lossbench.harness.execution import Execution
 from lossbench.harness.plan import Unit
 from lossbench.harness.processes import python, worker_environment
 from lossbench.reference.formats import FORMATS, encode
@@ -24,6 +24,14 @@ SUITES = ["landmarks", "non_finite"]
 
 def units_of(library, *calls, encoding="binary", dtype="float32"):
     return [Unit(library, call, "eager", "cpu", "sigmoid_bce", encoding, "", dtype, 1) for call in calls]
+
+
+def executed(adapter, lib, unit):
+    """Run a unit in this process; returns what it stored and its facts."""
+    with np.load(unit["cases"]) as file:
+        run = Execution(adapter, lib, unit, {name: file[name] for name in file.files})
+    run.run()
+    return run.stored, run.facts
 
 
 class Workplace:
@@ -166,82 +174,6 @@ def test_a_call_that_reduces_is_fed_row_by_row(unruly):
     stored, (value, grad) = unruly.stored["rowwise"], right(unruly.place.batch)
     np.testing.assert_array_equal(stored["value"], value[stored["index"]])
     np.testing.assert_array_equal(stored["grad"], grad[stored["index"]])
-
-
-def test_rows_of_a_long_batch_are_spread_over_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(worker, "ROWWISE_LIMIT", 5)
-    place = Workplace(tmp_path)
-    call = Call("sigmoid_bce", "c", lambda lib, z, y: softplus_bce(z, y).sum(), ("binary",), gradient=unsupported("-"),
-                rowwise=True)  # fmt: skip
-    monkeypatch.setattr(worker, "call_of", lambda *arguments: call)
-    stored, facts = worker._execute(ADAPTER, np, place.entry(*units_of("numpy", "c")))
-    n = len(place.batch.x)
-    assert stored["index"].tolist() == np.linspace(0, n - 1, 5).astype(int).tolist()
-    np.testing.assert_array_equal(stored["value"], right(place.batch)[0][stored["index"]])
-    assert facts["dtypes"] == {"value": "float32"}
-
-
-@pytest.mark.parametrize("result", [np.zeros(()), np.zeros(1)], ids=lambda a: str(a.shape))
-@pytest.mark.parametrize("x", [np.zeros(3), np.zeros((3, 4))], ids=["numbers", "rows"])
-def test_rows_are_put_together_again(x, result):
-    """A call that is fed one row returns a number or a row of one."""
-
-    def fn(lib, x, y):
-        assert len(x) == len(y) == 1
-        return result
-
-    name = "sigmoid_bce" if x.ndim == 1 else "softmax_xent"
-    call = Call(name, "c", fn, ("soft",), gradient=lambda lib, x, y: x, rowwise=True)
-    unit = {"form": name, "mode": "eager", "dtype": "float64", "encoding": "soft", "device": "cpu"}
-    (value, _), (grad, dtype) = worker._by_rows(ADAPTER, np, call, unit, {"x": x, "y": x}, "FB")
-    assert value.shape == (3,)
-    assert grad.shape == x.shape and dtype == "float64"
-
-
-@pytest.mark.parametrize("mode", ["eager", "compile"])
-def test_compiled_calls_serve_value_and_gradient_at_once(monkeypatch, tmp_path, mode):
-    """Compiling costs seconds; a gradient that fails must not take the value with it."""
-    place, works = Workplace(tmp_path), []
-
-    class Spy(type(ADAPTER)):
-        def build(self, lib, call, mode, work, vector):
-            works.append(work)
-            return super().build(lib, call, "eager", work, vector)
-
-    unit = {**place.entry(*units_of("numpy", "stable")), "mode": mode}
-    stored, facts = worker._execute(Spy(), np, unit)
-    assert works == (["FB"] if mode == "compile" else ["F", "FB"])
-    assert set(stored) == {"value", "grad"} and not facts["errors"]
-
-    class Half(Spy):
-        def build(self, lib, call, mode, work, vector):
-            if work == "FB":
-                works.append(work)
-                raise RuntimeError("no backward")
-            return super().build(lib, call, mode, work, vector)
-
-    works.clear()
-    stored, facts = worker._execute(Half(), np, unit)
-    assert set(stored) == {"value"}
-    assert facts["errors"] == {"grad": {"*": "RuntimeError: no backward"}}
-    assert "value" in facts["dtypes"]
-
-
-def test_a_call_that_refuses_nan_and_returns_no_rows_is_not_stretched_over_them(offered, tmp_path):
-    """One number for a whole suite is no answer for each of its cases."""
-    place = Workplace(tmp_path)
-
-    def mean(lib, z, y):
-        if np.isnan(z).any():
-            raise ValueError("NaN in the input")
-        return softplus_bce(z, y).mean()
-
-    call = Call("sigmoid_bce", "c", mean, ("binary",), gradient=unsupported("none"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "call_of", lambda *arguments: call)
-        stored, facts = worker._execute(ADAPTER, np, place.entry(*units_of("numpy", "c")))
-    assert "value" not in stored or stored["value"].shape != place.batch.x.shape
-    assert "value" not in stored or "value" in facts["dtypes"]
 
 
 # -- libraries that do not come as far as a unit
