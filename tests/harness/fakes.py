@@ -34,6 +34,8 @@ def kill(z: Any, y: Any) -> Any:
 
 
 def hang(z: Any, y: Any) -> Any:
+    """Leave a mark that says so (see patience.py), and do not come back."""
+    Path(os.environ["LOSSBENCH_FAKES"], f"{os.getpid()}.hangs").touch()
     time.sleep(600)
 
 
@@ -262,6 +264,7 @@ def offer(folder: Path, patch: Any) -> Iterator[Path]:
     (info / "METADATA").write_text(METADATA, encoding="utf-8")
     (info / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *points]), encoding="utf-8")
     patch.syspath_prepend(str(folder))
+    patch.setenv("LOSSBENCH_FAKES", str(folder))
     patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")])))
     try:
         yield folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
 import re
@@ -18,14 +17,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from lossbench.harness import accuracy, controller
+from lossbench.harness import controller
 from lossbench.harness.controller import Run, new_run, resumed_run
 from lossbench.harness.plan import Filters
-from lossbench.harness.processes import python, run_worker
+from lossbench.harness.processes import python
 from lossbench.harness.rows import KEY, Row, RowFile
+from tests.harness import patience
 from tests.harness.fakes import Silent
+from tests.harness.patience import PATIENCE
 
-PATIENCE = 15.0
 UNRULY = ("fakelib", "fakebroken", "fakeabsent", "fakedeviceless", "fakedoomed", "fakeflushing", "fakemute")
 FILTERS = Filters(
     form=("sigmoid_bce",),
@@ -51,8 +51,7 @@ def quick_to_start(offered):
     """Exact values from threads, which start faster than processes, and little patience with a library."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(controller, "ProcessPoolExecutor", lambda count, mp_context: ThreadPoolExecutor(count))
-        for module in (accuracy, controller):
-            patch.setattr(module, "run_worker", functools.partial(run_worker, patience=PATIENCE))
+        patience.replace(patch)
         yield
 
 
@@ -181,7 +180,7 @@ def test_the_run_ends_normally(unruly):
     assert plan["complete"] is True
     assert plan["measured_s"] > 0
     assert not (unruly.folder / "work").exists()
-    assert unruly.seconds < 6 * PATIENCE + 20
+    assert unruly.seconds < 60
     assert all(process.poll() is not None for process in unruly.run._processes)
 
 
@@ -270,6 +269,7 @@ def test_the_undisturbed_run_has_all_kinds_of_rows(whole):
     }  # fmt: skip
     assert {row.status for row in rows} == {"measured", "raised"}
     assert {row.dtype for row in rows if row.metric == "ftz"} == {"float32", "float16"}
+    assert all(row.suite_hash for row in rows if row.suite in STEADY.suite)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ for unit in job["units"]:
 do(job.get("after"))
 """
 
-PATIENCE = 1.2
+PATIENCE = 1.4
 
 
 def command(job_file):

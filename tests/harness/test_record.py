@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from lossbench.harness import record
 from lossbench.harness.record import Record
 
 
@@ -49,10 +49,12 @@ def test_notes_of_several_threads_are_all_kept(made):
 def test_a_write_that_fails_leaves_the_old_file(made, monkeypatch):
     made.plan({"tier": "quick"})
 
-    def cut_short(value, **options):
+    def cut_short(path, text, **options):
+        with open(path, "w", **options) as file:
+            file.write(text[: len(text) // 2])
         raise OSError("disk full")
 
-    monkeypatch.setattr(record.json, "dumps", cut_short)
+    monkeypatch.setattr(Path, "write_text", cut_short)
     with pytest.raises(OSError, match="disk full"):
         made.plan({"tier": "full"})
     monkeypatch.undo()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import json
 import re
@@ -16,16 +15,16 @@ from lossbench.harness import controller, timing
 from lossbench.harness.adapters import adapter_of
 from lossbench.harness.adapters.adapter import Adapter, Unsupported
 from lossbench.harness.plan import COMPILED, LEFT_OUT, Filters, make_plan
-from lossbench.harness.processes import run_worker
 from lossbench.harness.rows import KEY, Row, RowFile
 from lossbench.harness.scoring import Context
 from lossbench.harness.timing import Cell
 from lossbench.reference import evaluate, form_of
 from lossbench.reference.formats import FORMATS, decode
 from lossbench.suites import TIERS, throughput
+from tests.harness import patience
 from tests.harness.fakes import Silent
+from tests.harness.patience import PATIENCE
 
-PATIENCE = 15.0
 CONTEXT = Context("run-1", "platform", "quick", 0, {"faketimed": "1"}, {})
 METRICS = {"seconds": "s", "elements_per_s": "1/s", "gb_per_s": "GB/s", "first_call_s": "s"}
 
@@ -251,7 +250,7 @@ def timed(offered, tmp_path_factory):
     impl = ("faketimed:*", "fakebroken:*")
     filters = Filters(form=("sigmoid_bce",), impl=impl, suite=("landmarks",), dtype=("float32",))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(controller, "run_worker", functools.partial(run_worker, patience=PATIENCE))
+        patience.replace(patch)
         run = controller.new_run(folder, "quick", 0, filters, Silent())
         run.finished |= {unit.id for unit in run.plan.units}
         run.measure()
