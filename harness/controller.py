@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ from lossbench.harness.accuracy import Answers, LibraryAccuracy
 from lossbench.harness.adapters import adapter_of, libraries
 from lossbench.harness.cases import Batch, BatchKey, compute_exact, draw_batch, save_batch
 from lossbench.harness.plan import Filters, Plan, Unit, make_plan, predicted_work
-from lossbench.harness.processes import Event, run_worker
+from lossbench.harness.processes import Event, end, run_worker
 from lossbench.harness.record import Record
 from lossbench.harness.rows import Row, RowFile
 from lossbench.harness.scoring import Context, absence_row
@@ -207,9 +206,7 @@ class Run:
                 self.progress.advance()
 
             run_worker(timing.command, library, job, work / "timing-jobs", listen, alive=self._alive)
-            for kept in sorted((work / "timing-jobs").glob(f"{library}-*.benchmark.json")):
-                if kept.stat().st_size:
-                    shutil.move(kept, self.folder / f"benchmark-{library}.json")
+            timing.keep_benchmark(work / "timing-jobs", library, self.folder / f"benchmark-{library}.json")
 
     # -- processes
 
@@ -218,15 +215,14 @@ class Run:
             self._processes.add(process)
             stopping = self._stopping
         if stopping:
-            process.kill()
+            end(process)
 
     def _stop(self) -> None:
         with self._lock:
             self._stopping = True
             running = list(self._processes)
         for process in running:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            end(process)
 
 
 def new_run(folder: Path, tier: str, seed: int, filters: Filters, progress: Progress) -> Run:

@@ -9,10 +9,13 @@ import numpy as np
 
 from lossbench.harness.adapters.adapter import Adapter, Array, Call, Unsupported
 from lossbench.harness.plan import call_of
+from lossbench.harness.rows import without_paths
 from lossbench.reference import form_of
 
 #: Rows that a call which only returns a mean is asked for, one call a row.
 ROWWISE_LIMIT = 200
+#: Suites with no more cases than this are asked whole all the same: every landmark counts.
+SMALL_SUITE = 16
 
 #: Results of one call: (array, dtype) of the value, and of the gradient when it was asked.
 Results = list[tuple[Array, str]]
@@ -21,7 +24,7 @@ Results = list[tuple[Array, str]]
 def sentence(error: BaseException) -> str:
     """An exception as a reason: its type and the first line of its text."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
+    return without_paths(f"{type(error).__name__}: {lines[0] if lines else ''}")[:300]
 
 
 @dataclass
@@ -45,7 +48,9 @@ class Execution:
         size = len(self.arrays["x"])
         self.asked = np.arange(size)
         if self.call.rowwise:
-            self.asked = np.linspace(0, size - 1, min(ROWWISE_LIMIT, size)).astype(int)
+            spread = np.linspace(0, size - 1, min(ROWWISE_LIMIT, size)).astype(int)
+            small = [np.arange(*place) for place in self.unit["slices"].values() if place[1] - place[0] <= SMALL_SUITE]
+            self.asked = np.unique(np.concatenate([spread, *small]))
             self.stored["index"] = self.asked
 
     def run(self) -> None:

@@ -199,8 +199,8 @@ def _tier_modes(tier: str, adapter: Adapter) -> list[str]:
         "full": (),
     }
     skip = dropped[tier]
-    if tier == "quick" and adapter.library == "keras":
-        skip += ("graph", "xla")
+    if tier == "quick":
+        skip += {"keras": ("graph", "xla"), "optax": ("eager",)}.get(adapter.library, ())
     return [mode for mode in adapter.modes if mode not in skip]
 
 
@@ -217,8 +217,8 @@ def _tier_classes(tier: str, form: Form, library: str, mode: str, suites: list[s
 LEFT_OUT = {
     "quick": [
         "dtypes bfloat16 and float64",
-        "torch.compile; Keras in graph and xla mode",
-        "float16 in JAX and optax eager mode and in TensorFlow's graph and xla modes",
+        "torch.compile; Keras in graph and xla mode; optax in eager mode",
+        "float16 in JAX eager mode and in TensorFlow's graph and xla modes",
         "rows of 1, 2, 3, 1000 and more classes; JAX, optax and compiled modes see 4 classes only",
         "timing of all shapes but one a form, of every dtype but float32, and of TensorFlow's compiled and "
         "JAX' and optax' eager modes",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lossbench.harness.adapters import adapter_of
+from lossbench.harness.rows import without_paths
 
 Event = dict[str, Any]
 
@@ -54,13 +57,19 @@ def _lines(process: subprocess.Popen[str], patience: float) -> Iterator[Event | 
             yield event
 
 
+def end(process: subprocess.Popen[str]) -> None:
+    """Kill a worker and whatever it started: it leads a process group of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def last_words(log: Path) -> str:
     """Last line that a process left on standard error, as a reason."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return lines[-1][-200:] if lines else ""
+    return without_paths(lines[-1])[-200:] if lines else ""
 
 
 def run_worker(
@@ -95,7 +104,7 @@ def run_worker(
             for event in _lines(process, patience):
                 if event is None:
                     status = "timeout"
-                    process.kill()
+                    end(process)
                     break
                 if event["event"] == "start":
                     current = event["unit"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -110,6 +111,11 @@ def _compact(row: Row) -> dict[str, Any]:
 def implementation_id(library: str, call: str, mode: str, device: str) -> str:
     """`library:call:mode:device`, the name of an implementation on the command line and in reports."""
     return f"{library}:{call}:{mode}:{device}"
+
+
+def without_paths(text: str) -> str:
+    """A reason with every absolute path shortened to its last part: no path gets into a row."""
+    return re.sub(r"(?<![\w.:/])/(?:[\w.+@~-]+/)+([\w.+@~-]*)", r"\1", text)
 
 
 class RowFile:

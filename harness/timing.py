@@ -260,6 +260,18 @@ def cell_rows(
     ]  # fmt: skip
 
 
+def keep_benchmark(jobs: Path, library: str, target: Path) -> None:
+    """Keep pytest-benchmark's own JSON of a library, without host name and paths."""
+    for path in sorted(jobs.glob(f"{library}-*.benchmark.json")):
+        if not path.stat().st_size:
+            continue  # the process ended before pytest-benchmark wrote it; the rows are there
+        report = json.loads(path.read_text(encoding="utf-8"))
+        report["machine_info"].pop("node", None)
+        for entry in report["benchmarks"]:
+            entry.pop("params", None)  # the cell stands in extra_info
+        target.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
 def by_library(cells: list[Cell]) -> dict[str, list[Cell]]:
     """Cells by library, in the order of the libraries."""
     return {name: mine for name in libraries() if (mine := [c for c in cells if c.library == name])}

@@ -45,13 +45,12 @@ def classes(unit, *counts) -> bool:
 MEANT = {
     "quick": {
         "dtypes bfloat16 and float64": lambda u: u.dtype in ("bfloat16", "float64"),
-        "torch.compile; Keras in graph and xla mode": lambda u: (
-            compiles(u) or (u.library == "keras" and u.mode in ("graph", "xla"))
+        "torch.compile; Keras in graph and xla mode; optax in eager mode": lambda u: (
+            compiles(u) or (u.library, u.mode) in {("keras", "graph"), ("keras", "xla"), ("optax", "eager")}
         ),
-        "float16 in JAX and optax eager mode and in TensorFlow's graph and xla modes": lambda u: (
+        "float16 in JAX eager mode and in TensorFlow's graph and xla modes": lambda u: (
             u.dtype == "float16"
-            and (u.library, u.mode)
-            in {*itertools.product(JAX, ["eager"]), ("tensorflow", "graph"), ("tensorflow", "xla")}
+            and (u.library, u.mode) in {("jax", "eager"), ("tensorflow", "graph"), ("tensorflow", "xla")}
         ),
         "rows of 1, 2, 3, 1000 and more classes; JAX, optax and compiled modes see 4 classes only": lambda u: (
             classes(u, 1, 2, 3, 1000, 50_000) or (shapes_cost(u) and classes(u, 10))

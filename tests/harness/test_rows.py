@@ -16,6 +16,7 @@ from lossbench.harness.rows import (
     RowFile,
     implementation_id,
     schema,
+    without_paths,
 )
 
 NAN, INF = math.nan, math.inf
@@ -139,3 +140,15 @@ def test_bad_categories_come_first():
 
 def test_implementation_id():
     assert implementation_id("torch", "nn.functional.f", "eager", "cpu") == "torch:nn.functional.f:eager:cpu"
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("ImportError: /opt/x/y/libfake.so.1: cannot open", "ImportError: libfake.so.1: cannot open"),
+        ('File "/srv/me/a.py", line 3', 'File "a.py", line 3'),
+        ("a ratio 1/2 and https://example.org/a/b stay", "a ratio 1/2 and https://example.org/a/b stay"),
+    ],
+)
+def test_no_path_gets_into_a_reason(text, want):
+    assert without_paths(text) == want
