@@ -155,7 +155,7 @@ class Plan:
 
 
 #: Seconds, seen once on 2 cores; they only predict. By mode, by class count, by library.
-_UNIT_COST = {"jit": 0.17, "graph": 0.05, "xla": 0.25, "compile": 3.0, "compile-max-autotune": 6.0}
+_UNIT_COST = {"jit": 0.17, "graph": 0.05, "xla": 0.25, "compile": 2.0, "compile-max-autotune": 6.0}
 _EAGER_COST = {"jax": 0.4, "optax": 0.4}
 _EXACT_COST = {1: 0.05, 2: 0.05, 4: 0.1, 10: 0.05, 1000: 0.6, 50_000: 60.0}
 _START_COST = {"torch": 4.0, "tensorflow": 10.0, "keras": 10.0, "jax": 2.0, "optax": 3.0}

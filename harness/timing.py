@@ -28,8 +28,8 @@ from lossbench.suites import throughput
 
 #: Seconds a cell may be timed for, by tier.
 BUDGET = {"quick": 0.01, "default": 0.05, "full": 0.5}
-_COST = {"quick": 0.04, "default": 0.1, "full": 0.6}  # what a cell takes, set-up included; it only predicts
-_COMPILE_COST = {"jit": 0.3, "graph": 0.2, "xla": 0.4, "compile": 3.0, "compile-max-autotune": 6.0}
+_COST = {"quick": 0.04, "default": 0.05, "full": 0.6}  # what a cell takes, set-up included; it only predicts
+_COMPILE_COST = {"jit": 0.15, "graph": 0.15, "xla": 0.3, "compile": 1.5, "compile-max-autotune": 4.0}
 
 
 @dataclass(frozen=True)
