@@ -47,4 +47,6 @@ def _gap(gaps: dict[str, float], quantity: str) -> Cell:
     if quantity not in gaps:
         return Cell("·", tone="none")
     gap = gaps[quantity]
-    return Cell("=", tone="good") if gap == 0 else Cell(ulps(gap), tone=tone(gap, math.isinf(gap)))
+    if math.isinf(gap):
+        return Cell("inf", tone=tone(gap, True))
+    return Cell("=", tone="good") if gap == 0 else Cell(ulps(gap), tone=tone(gap, False))

@@ -63,11 +63,14 @@ def significant(x: float, digits: int = 3) -> str:
 
 
 def ulps(x: float) -> str:
-    """Write an error in ulps: 0.50, 1.52, 123, 3.4e5; a dash when no case was finite."""
+    """Write an error in ulps: 0.50, 1.52, 123, 3.4e5; a dash when no case was finite.
+
+    The error of a finite result can exceed the range of float64: that is written >1e308.
+    """
     if math.isnan(x):
         return "-"
     if math.isinf(x):
-        return "inf"
+        return ">1e308"
     if x >= 9999.5:
         mantissa, _, exponent = f"{x:.1e}".partition("e")
         return f"{mantissa}e{int(exponent)}"

@@ -41,7 +41,7 @@ def test_ulps(value: float, text: str) -> None:
 
 
 def test_ulps_without_a_finite_case() -> None:
-    assert (notation.ulps(math.nan), notation.ulps(math.inf)) == ("-", "inf")
+    assert (notation.ulps(math.nan), notation.ulps(math.inf)) == ("-", ">1e308")
 
 
 @pytest.mark.parametrize(
