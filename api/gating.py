@@ -32,14 +32,11 @@ def main(arguments: argparse.Namespace) -> int:
             f"there is no baseline {path} for this platform (baselines there are: {platforms}); "
             f"lossbench accept {arguments.dir} makes this run the first"
         )
-        print(json.dumps({"exit": 3, "reason": sentence}) if arguments.json else sentence)
+        print(json.dumps({"baseline": str(path), "exit_code": 3, "reason": sentence}) if arguments.json else sentence)
         return 3
     verdicts = gate.compare(results.rows, files.read(path), results.plan, results.environment)
     if arguments.json:
-        print(json.dumps({"exit": verdicts.exit_code, "compared": verdicts.compared,
-                          "regressions": [str(v) for v in verdicts.regressions],
-                          "improvements": [str(v) for v in verdicts.improvements],
-                          "new": len(verdicts.new)}))  # fmt: skip
+        print(json.dumps({"baseline": str(path), **verdicts.document()}))
     else:
         print(verdicts.text())
     return verdicts.exit_code

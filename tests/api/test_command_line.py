@@ -104,6 +104,9 @@ def test_gate_and_accept(small_run):
     baseline.write_text("\n".join([*lines[:-1], ",".join(cells)]) + "\n")
     worse = lossbench("gate", folder, "--baseline", baseline, cwd=folder.parent)
     assert worse.returncode == 1 and "regression" in worse.stdout and "lossbench run" in worse.stdout
+    answer = json.loads(lossbench("gate", folder, "--baseline", baseline, "--json", cwd=folder.parent).stdout)
+    assert answer["exit_code"] == 1 and len(answer["regressions"]) == 1
+    assert answer["compared"] > 1
 
 
 def test_a_second_run_measures_the_same(small_run, tmp_path):
