@@ -16,7 +16,7 @@ from lossbench.harness.adapters.adapter import Adapter, Call, Unsupported
 from lossbench.harness.cases import BatchKey
 from lossbench.harness.rows import implementation_id
 from lossbench.reference import FORMS, Form, form_of
-from lossbench.reference.formats import FORMATS
+from lossbench.reference.formats import MEASURED
 from lossbench.suites import SUITES, TIERS, suite_of
 from lossbench.suites.suite import CLASSES
 
@@ -86,8 +86,8 @@ class Filters:
         for name in self.suite or ():
             suite_of(name)
         for name in self.dtype or ():
-            if name not in FORMATS:
-                raise ValueError(f"dtype: got {name!r}, nearest are {', '.join(_nearest(name, FORMATS))}")
+            if name not in MEASURED:
+                raise ValueError(f"dtype: got {name!r}, nearest are {', '.join(_nearest(name, MEASURED))}")
         ids = [implementation_id(*i) for i in implementations(self.device)]
         for glob in self.impl or ():
             if not any(fnmatchcase(i, glob) for i in ids):
@@ -184,12 +184,12 @@ def implementations(device: str = "cpu") -> Iterator[tuple[str, str, str, str]]:
 def _tier_dtypes(tier: str, library: str, mode: str) -> tuple[str, ...]:
     eager_jax = library in ("jax", "optax") and mode == "eager"
     if tier == "full":
-        return tuple(FORMATS)
+        return tuple(MEASURED)
     if tier == "quick":
         return ("float32",) if eager_jax or mode in ("graph", "xla") else ("float32", "float16")
     if library == "keras" and mode == "xla":
         return ("float32",)
-    return ("float32", "float64") if eager_jax or mode.startswith("compile") else tuple(FORMATS)
+    return ("float32", "float64") if eager_jax or mode.startswith("compile") else tuple(MEASURED)
 
 
 def _tier_modes(tier: str, adapter: Adapter) -> list[str]:

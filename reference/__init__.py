@@ -3,5 +3,6 @@
 from lossbench.reference.form import Form
 from lossbench.reference.forms import FORMS, form_of
 from lossbench.reference.oracle import Exact, evaluate, exact
+from lossbench.reference.referee import Certificate
 
-__all__ = ["FORMS", "Exact", "Form", "evaluate", "exact", "form_of"]
+__all__ = ["FORMS", "Certificate", "Exact", "Form", "evaluate", "exact", "form_of"]

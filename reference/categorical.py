@@ -24,6 +24,7 @@ from lossbench.reference.real import (
     sub,
     times,
 )
+from lossbench.reference.targets import distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,23 @@ def _xent_hess(mp: Context, z: list[Mpf], y: list[Mpf]) -> list[Real]:
     return [about(mass * (row.exps[k] / row.scale) * row.complement(k)) for k in range(len(z))]
 
 
+def _xent_hvp(mp: Context, z: list[Mpf], y: list[Mpf], v: list[Mpf]) -> list[Real]:
+    """T p_k sum_j p_j (v_k - v_j): the differences are exact, and those of equal logits are added exactly."""
+    row = row_of(mp, z)
+    if row is None or _nan(mp, y):
+        return [NAN] * len(z)
+    mass = add(mp, y)
+    groups: dict[Mpf, list[int]] = {}
+    for k, gap in enumerate(row.gaps):
+        groups.setdefault(gap, []).append(k)
+    parts = []
+    for k, mine in enumerate(v):
+        terms = [row.exps[js[0]] * add(mp, (sub(mp, mine, v[j]) for j in js)) for js in groups.values()]
+        factor = mass * row.exps[k] / row.scale**2
+        parts.append(about(factor * mp.fsum(terms), factor * mp.fsum(abs(term) for term in terms)))
+    return parts
+
+
 def _lse_value(mp: Context, z: list[Mpf]) -> Real:
     if any(mp.isnan(x) for x in z):
         return NAN
@@ -168,7 +186,8 @@ SOFTMAX_XENT = Form(
     >>> float(exact("softmax_xent", [1e8, 1e8], 0, dtype="float32").value)
     0.6931471824645996
     """,
-    class_axis=True,
+    class_axis=True, coefficients=distribution, hvp=_xent_hvp,
+    accepts=("weight", "label_smoothing", "smoothing", "ignore_index"),
 )  # fmt: skip
 
 LOGSUMEXP = Form(
@@ -183,7 +202,7 @@ LOGSUMEXP = Form(
     >>> float(exact("logsumexp", [1000.0, 1000.0], dtype="float64").value)
     1000.6931471805599
     """,
-    class_axis=True,
+    class_axis=True, hvp=lambda mp, z, v: _xent_hvp(mp, z, [ONE] + [ZERO] * (len(z) - 1), v),
 )  # fmt: skip
 
 SOFTMAX = Form(

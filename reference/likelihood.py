@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from lossbench.reference.form import LOGIT, Form
-from lossbench.reference.logistic import bce_hess, bce_value, residual
+from lossbench.reference.logistic import bce_grad, bce_hess, bce_value
 from lossbench.reference.real import NAN, ONE, Context, Mpf, Real, about, negate, split, sub, times, total
+from lossbench.reference.targets import Pair, pairs
 
 
-def _per_output(function: Any) -> Any:
-    """Derivatives of a sum of terms of one output each, divided by K when the loss is a mean."""
+def _per_output(function: Callable[[Context, Mpf, Pair], Real]) -> Callable[..., list[Real]]:
+    """Derivatives of a sum of terms of one output each."""
 
-    def derivative(mp: Context, z: list[Mpf], y: list[Mpf], over: str = "sum") -> list[Real]:
-        size = mp.mpf(len(z)) if over == "mean" else ONE
-        return [function(mp, a, b).over(mp, size) for a, b in zip(z, y, strict=True)]
+    def derivative(mp: Context, z: list[Mpf], pairs: list[Pair]) -> list[Real]:
+        return [function(mp, x, pair) for x, pair in zip(z, pairs, strict=True)]
 
     return derivative
 
 
-def _multilabel_value(mp: Context, z: list[Mpf], y: list[Mpf], over: str = "sum") -> Real:
-    loss = total(mp, (bce_value(mp, a, b) for a, b in zip(z, y, strict=True)))
-    return loss.over(mp, mp.mpf(len(z))) if over == "mean" else loss
+def _multilabel_value(mp: Context, z: list[Mpf], pairs: list[Pair]) -> Real:
+    return total(mp, (bce_value(mp, x, pair) for x, pair in zip(z, pairs, strict=True)))
 
 
 def _margins(mp: Context, z: list[Mpf], y: list[Mpf]) -> list[Mpf]:
@@ -80,14 +79,14 @@ BERNOULLI_LIKELIHOOD = Form(
     >>> float(exact("bernoulli_likelihood", [0.0, 0.0], [1.0, 0.0], dtype="float64").value)
     0.25
     """,
-    class_axis=True,
+    class_axis=True, coefficients=lambda mp, y, options: (y, ONE),
 )  # fmt: skip
 
 BERNOULLI_LOG_LIKELIHOOD = Form(
     "bernoulli_log_likelihood", "z", LOGIT, ("binary",),
-    lambda mp, z, y: negate(_multilabel_value(mp, z, y)),
-    lambda mp, z, y: [negate(residual(mp, a, b)) for a, b in zip(z, y, strict=True)],
-    lambda mp, z, y: [negate(bce_hess(mp, a, b)) for a, b in zip(z, y, strict=True)],
+    lambda mp, z, pairs: negate(_multilabel_value(mp, z, pairs)),
+    lambda mp, z, pairs: [negate(bce_grad(mp, x, pair)) for x, pair in zip(z, pairs, strict=True)],
+    lambda mp, z, pairs: [negate(bce_hess(mp, x, pair)) for x, pair in zip(z, pairs, strict=True)],
     """sum_i (y_i log g(z_i) + (1 - y_i) log(1 - g(z_i))) over K samples, the log-likelihood.
 
     Domain: z real, y in {0, 1}. Limits: -inf where one sample is infinitely wrong; NaN gives NaN.
@@ -98,12 +97,12 @@ BERNOULLI_LOG_LIKELIHOOD = Form(
     >>> float(exact("bernoulli_log_likelihood", [0.0, 0.0], [1.0, 0.0], dtype="float64").value)
     -1.3862943611198906
     """,
-    class_axis=True,
+    class_axis=True, coefficients=pairs,
 )  # fmt: skip
 
 MULTILABEL_BCE = Form(
     "multilabel_bce", "z", LOGIT, ("binary", "soft"),
-    _multilabel_value, _per_output(residual), _per_output(bce_hess),
+    _multilabel_value, _per_output(bce_grad), _per_output(bce_hess),
     """L = sum_k -(y_k log g(z_k) + (1 - y_k) log(1 - g(z_k))) over K output neurons.
 
     Domain: z real, y in [0, 1]^K. Option `over=mean`: the mean over the outputs instead of the sum.
@@ -115,6 +114,6 @@ MULTILABEL_BCE = Form(
     >>> float(exact("multilabel_bce", [0.0, 0.0], [1.0, 0.0], dtype="float64", options="over=mean").value)
     0.6931471805599453
     """,
-    class_axis=True,
-    options=(("", {}), ("over=mean", {"over": "mean"})),
+    class_axis=True, coefficients=pairs, accepts=("weight", "pos_weight", "label_smoothing", "over"),
+    variants=("", "over=mean"),
 )  # fmt: skip

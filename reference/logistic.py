@@ -21,6 +21,9 @@ from lossbench.reference.real import (
     sub,
     times,
 )
+from lossbench.reference.targets import Pair, binary, plain
+
+_FOUR = 1 / HALF / HALF
 
 
 def _u(mp: Context, z: Mpf) -> Mpf:
@@ -47,17 +50,17 @@ def slope(mp: Context, z: Mpf) -> Real:
     """g'(z) = u / (1+u)^2, even in z."""
     if mp.isnan(z):
         return NAN
+    if z == 0:
+        return exactly(HALF * HALF)
     u = _u(mp, z)
     return about(u / (1 + u) ** 2)
-
-
-def _sigmoid_grad(mp: Context, z: Mpf) -> Real:
-    return slope(mp, z)
 
 
 def _sigmoid_hess(mp: Context, z: Mpf) -> Real:
     if mp.isnan(z):
         return NAN
+    if z == 0:
+        return exactly(ZERO)
     u = _u(mp, z)
     bend = u * mp.expm1(mp.fneg(abs_exact(mp, z), exact=True)) / (1 + u) ** 3  # g'(1 - 2g) for z > 0
     return about(bend if z > 0 else -bend)
@@ -73,28 +76,40 @@ def _flip(mp: Context, z: Mpf) -> Mpf:
     return mp.fneg(z, exact=True)
 
 
-def bce_value(mp: Context, z: Mpf, y: Mpf) -> Real:
-    """log1p(u) + ((1-y) z if z > 0 else -y z): both terms are non-negative."""
-    if mp.isnan(z) or mp.isnan(y):
+def bce_value(mp: Context, z: Mpf, pair: Pair) -> Real:
+    """(a + b) log1p(u) + (b z if z > 0 else -a z): both terms are non-negative."""
+    a, b = pair
+    if mp.isnan(z) or mp.isnan(a) or mp.isnan(b):
         return NAN
-    linear = times(mp, sub(mp, ONE, y), z) if z > 0 else times(mp, y, _flip(mp, z))
-    return split(linear, mp.log1p(_u(mp, z)))
+    linear = times(mp, b, z) if z > 0 else times(mp, a, _flip(mp, z))
+    return split(linear, mp.fadd(a, b, exact=True) * mp.log1p(_u(mp, z)))
 
 
-def residual(mp: Context, z: Mpf, y: Mpf) -> Real:
-    """g(z) - y, as (1-y) - g(-|z|) on the right and g(-|z|) - y on the left."""
-    if mp.isnan(z) or mp.isnan(y):
+def bce_grad(mp: Context, z: Mpf, pair: Pair) -> Real:
+    """(a + b) g(z) - a, as b - (a + b) g(-|z|) on the right and (a + b) g(-|z|) - a on the left."""
+    a, b = pair
+    if mp.isnan(z) or mp.isnan(a) or mp.isnan(b):
         return NAN
+    if z == 0:
+        return exactly(sub(mp, b, a), _FOUR * HALF)
     u = _u(mp, z)
-    small = u / (1 + u)
-    if z > 0:
-        return split(sub(mp, ONE, y), -small)
-    return split(_flip(mp, y), small)
+    small = mp.fadd(a, b, exact=True) * u / (1 + u)
+    return split(b, -small) if z > 0 else split(_flip(mp, a), small)
 
 
-def bce_hess(mp: Context, z: Mpf, y: Mpf) -> Real:
-    """g'(z), whatever the label; NaN labels stay NaN."""
-    return NAN if mp.isnan(y) else slope(mp, z)
+def bce_hess(mp: Context, z: Mpf, pair: Pair) -> Real:
+    """(a + b) g'(z)."""
+    a, b = pair
+    if mp.isnan(a) or mp.isnan(b):
+        return NAN
+    curve = slope(mp, z)
+    mass = mp.fadd(a, b, exact=True)
+    return curve if mass == 1 else Real(curve.head * mass, curve.tail * mass, ONE, curve.scale * mass)
+
+
+def _residual(mp: Context, z: Mpf, y: Mpf) -> Real:
+    """g(z) - y."""
+    return bce_grad(mp, z, (y, sub(mp, ONE, y)))
 
 
 def _margin_value(mp: Context, z: Mpf, y: Mpf) -> Real:
@@ -113,9 +128,11 @@ def _margin_hess(mp: Context, z: Mpf, y: Mpf) -> Real:
 
 
 def _mse_value(mp: Context, z: Mpf, y: Mpf) -> Real:
-    d = residual(mp, z, y)
+    d = _residual(mp, z, y)
     if mp.isnan(d.head):
         return d
+    if z == 0:
+        return exactly(mp.fmul(d.head, d.head, exact=True), _FOUR * _FOUR * HALF)
     cross = d.head * d.tail
     square = d.tail**2 / 2
     exact_half = mp.fmul(mp.fmul(d.head, d.head, exact=True), HALF, exact=True)
@@ -123,17 +140,21 @@ def _mse_value(mp: Context, z: Mpf, y: Mpf) -> Real:
 
 
 def _mse_grad(mp: Context, z: Mpf, y: Mpf) -> Real:
-    d = residual(mp, z, y)
+    d = _residual(mp, z, y)
     if mp.isnan(d.head):
         return d
+    if z == 0:
+        return exactly(d.head, _FOUR * _FOUR * HALF)
     s = slope(mp, z).tail
     return about((d.head + d.tail) * s, (abs(d.head) + abs(d.tail)) * s)
 
 
 def _mse_hess(mp: Context, z: Mpf, y: Mpf) -> Real:
-    d = residual(mp, z, y)
+    d = _residual(mp, z, y)
     if mp.isnan(d.head):
         return d
+    if z == 0:
+        return exactly(HALF**4)
     u = _u(mp, z)
     s = u / (1 + u) ** 2
     bend = mp.expm1(mp.fneg(abs_exact(mp, z), exact=True)) / (1 + u)  # 1 - 2g(|z|)
@@ -142,7 +163,7 @@ def _mse_hess(mp: Context, z: Mpf, y: Mpf) -> Real:
 
 
 SIGMOID = Form(
-    "sigmoid", "z", LOGIT, ("-",), sigmoid_value, _sigmoid_grad, _sigmoid_hess,
+    "sigmoid", "z", LOGIT, ("-",), sigmoid_value, slope, _sigmoid_hess,
     """g(z) = 1 / (1 + exp(-z)).
 
     Domain: every real z. Limits: g(-inf) = 0, g(+inf) = 1, NaN gives NaN.
@@ -191,7 +212,7 @@ SOFTPLUS = Form(
 )  # fmt: skip
 
 SIGMOID_BCE = Form(
-    "sigmoid_bce", "z", LOGIT, ("binary", "soft"), bce_value, residual, bce_hess,
+    "sigmoid_bce", "z", LOGIT, ("binary", "soft"), bce_value, bce_grad, bce_hess,
     """L = -(y log g(z) + (1 - y) log(1 - g(z))), per output neuron with g the sigmoid.
 
     Domain: z real, y in [0, 1]. Limits: (+inf, 1) -> 0, (+inf, 0) -> +inf, (+inf, 0 < y < 1) -> +inf, and
@@ -205,6 +226,7 @@ SIGMOID_BCE = Form(
     >>> float(exact("sigmoid_bce", -40.0, 0.0, dtype="float64").value)
     4.248354255291589e-18
     """,
+    coefficients=binary, accepts=("pos_weight", "label_smoothing"),
 )  # fmt: skip
 
 MARGIN_LOGISTIC = Form(
@@ -220,6 +242,7 @@ MARGIN_LOGISTIC = Form(
     >>> float(exact("margin_logistic", -100.0, 1.0, dtype="float32").value)
     100.0
     """,
+    coefficients=plain,
 )  # fmt: skip
 
 SIGMOID_MSE = Form(
@@ -236,5 +259,5 @@ SIGMOID_MSE = Form(
     >>> float(exact("sigmoid_mse", 0.0, 1.0, dtype="float32").value)
     0.125
     """,
+    coefficients=plain, accepts=("label_smoothing",),
 )  # fmt: skip
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lossbench.reference.form import SIMPLEX, UNIT, Form
 from lossbench.reference.real import NAN, ONE, ZERO, Context, Mpf, Real, about, add, exactly, sub, times
+from lossbench.reference.targets import Pair, binary, distribution
 
 
 def _minus_log(mp: Context, weight: Mpf, probability: Mpf) -> Mpf:
@@ -37,33 +38,35 @@ def _loss(mp: Context, tail: Mpf) -> Real:
     return exactly(mp.inf) if tail == mp.inf else about(tail)
 
 
-def _bce_value(mp: Context, p: Mpf, y: Mpf) -> Real:
-    if _invalid(mp, p, y):
+def _bce_value(mp: Context, p: Mpf, pair: Pair) -> Real:
+    if _invalid(mp, p, *pair):
         return NAN
-    q = sub(mp, ONE, p)
-    return _loss(mp, mp.fsum((_minus_log(mp, y, p), _minus_log(mp, sub(mp, ONE, y), q))))
+    a, b = pair
+    return _loss(mp, mp.fsum((_minus_log(mp, a, p), _minus_log(mp, b, sub(mp, ONE, p)))))
 
 
-def _bce_grad(mp: Context, p: Mpf, y: Mpf) -> Real:
-    if _invalid(mp, p, y):
+def _bce_grad(mp: Context, p: Mpf, pair: Pair) -> Real:
+    if _invalid(mp, p, *pair):
         return NAN
+    a, b = pair
     q = sub(mp, ONE, p)
-    if y == 0:
-        return _quotient(mp, ONE, q)
-    if y == 1:
-        return _quotient(mp, -ONE, p)
-    return _quotient(mp, sub(mp, p, y), _product(mp, p, q))
+    if a == 0:
+        return _quotient(mp, b, q)
+    if b == 0:
+        return _quotient(mp, mp.fneg(a, exact=True), p)
+    return _quotient(mp, sub(mp, _product(mp, b, p), _product(mp, a, q)), _product(mp, p, q))
 
 
-def _bce_hess(mp: Context, p: Mpf, y: Mpf) -> Real:
-    if _invalid(mp, p, y):
+def _bce_hess(mp: Context, p: Mpf, pair: Pair) -> Real:
+    if _invalid(mp, p, *pair):
         return NAN
+    a, b = pair
     q = sub(mp, ONE, p)
-    if y == 0:
-        return _quotient(mp, ONE, _product(mp, q, q))
-    if y == 1:
-        return _quotient(mp, ONE, _product(mp, p, p))
-    numerator = add(mp, (_product(mp, y, q, q), _product(mp, sub(mp, ONE, y), p, p)))
+    if a == 0:
+        return _quotient(mp, b, _product(mp, q, q))
+    if b == 0:
+        return _quotient(mp, a, _product(mp, p, p))
+    numerator = add(mp, (_product(mp, a, q, q), _product(mp, b, p, p)))
     return _quotient(mp, numerator, _product(mp, p, p, q, q))
 
 
@@ -132,6 +135,7 @@ PROB_BCE = Form(
     >>> float(exact("prob_bce", 1e-8, 1.0, dtype="float64").value)
     18.420680743952367
     """,
+    coefficients=binary, accepts=("pos_weight", "label_smoothing"),
 )  # fmt: skip
 
 PROB_XENT = Form(
@@ -149,6 +153,6 @@ PROB_XENT = Form(
     >>> float(exact("prob_xent", [0.25, 0.75], 0, dtype="float64").value)
     1.3862943611198906
     """,
-    class_axis=True,
-    options=(("", {}), ("normalized", {"normalized": True})),
+    class_axis=True, coefficients=distribution, variants=("", "normalized"),
+    accepts=("weight", "label_smoothing", "smoothing", "ignore_index", "normalized"),
 )  # fmt: skip

@@ -36,6 +36,12 @@ class Real:
         """Return the number divided by an exact positive dyadic."""
         return Real(self.head, self.tail, mp.fmul(self.den, divisor, exact=True), self.scale)
 
+    def scaled(self, mp: Context, factor: Mpf) -> Real:
+        """Return the number multiplied by an exact dyadic >= 0; zero selects, but for a NaN."""
+        if factor == 0 and not (mp.isnan(self.head) or mp.isnan(self.tail)):
+            return Real(ZERO, ZERO, ONE, ZERO)
+        return Real(times(mp, factor, self.head), factor * self.tail, self.den, factor * self.scale)
+
 
 # mpmath rounds `a + b` to the precision of the context that made `a`: the constants come from a context whose
 # precision is above every working precision, so that they spoil nothing when they stand on the left.
@@ -85,13 +91,18 @@ def times(mp: Context, weight: Mpf, term: Mpf) -> Mpf:
 
 
 def total(mp: Context, parts: Iterable[Real]) -> Real:
-    """Sum of numbers that share a denominator; NaN when one of them is, or when infinities clash."""
+    """Sum of numbers; NaN when one of them is, or when infinities clash."""
     parts = list(parts)
+    dens = list(dict.fromkeys(part.den for part in parts))
+    others = {den: mp.fprod(other for other in dens if other is not den) for den in dens}
+    common = dens[0]
+    for den in dens[1:]:
+        common = mp.fmul(common, den, exact=True)
     return Real(
-        add(mp, (part.head for part in parts)),
-        mp.fsum(part.tail for part in parts),
-        parts[0].den,
-        mp.fsum(abs(part.scale) for part in parts),
+        add(mp, (times(mp, others[part.den], part.head) for part in parts)),
+        mp.fsum(others[part.den] * part.tail for part in parts),
+        common,
+        mp.fsum(others[part.den] * abs(part.scale) for part in parts),
     )
 
 

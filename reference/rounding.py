@@ -21,7 +21,7 @@ class Rounded:
     """The correctly rounded value (ties to even), the exponent of ulp(r), and (r - value) in units of ulp(r).
 
     ulp(r) belongs to the exact r, not to the rounded value: they differ by two at the edge of a binade.
-    Where r overflows the format, value is infinite and tail is 0; NaN is NaN.
+    Where r overflows the format, value is infinite (NaN without infinities) and tail is 0; NaN is NaN.
     """
 
     value: float
@@ -67,7 +67,7 @@ def round_fraction(n: int, d: int, e: int, fmt: Format) -> tuple[int, int]:
     return sign * m, q
 
 
-def _tail_in_ulps(n: int, d: int, e: int, m: int, q: int) -> float:
+def tail_in_ulps(n: int, d: int, e: int, m: int, q: int) -> float:
     """(n / d * 2^e - m * 2^q) / 2^q as a float."""
     shift = e - q
     if n and _floor_log2(abs(n), d) + shift < -1100:
@@ -80,9 +80,11 @@ def _tail_in_ulps(n: int, d: int, e: int, m: int, q: int) -> float:
     return math.ldexp(float((rest << scale) // d), -scale)
 
 
-def _finish(m: int, q: int, fmt: Format, tail: float) -> Rounded:
-    if abs(m).bit_length() + q > fmt.emax + 1:  # |m| * 2^q >= 2^(emax + 1), i.e. r >= maxfinite + ulp/2
-        return Rounded(math.copysign(math.inf, m), q, 0.0)
+def finish(m: int, q: int, fmt: Format, tail: float) -> Rounded:
+    """The result m * 2^q, or what the format makes of its overflow."""
+    # |m| * 2^q above the largest finite value, which for IEEE formats is r >= maxfinite + ulp/2
+    if abs(m).bit_length() + q > fmt.emax + 1 or (fmt.finite_only and math.ldexp(abs(m), q) > fmt.maxfinite):
+        return Rounded(math.copysign(fmt.overflow, m), q, 0.0)
     return Rounded(math.ldexp(float(m), q), q, tail)
 
 
@@ -98,7 +100,7 @@ def nearest(real: Real, fmt: Format, error_bits: int, trust_short: bool = False)
         return Rounded(math.nan, 0, 0.0)
     for part in (head, tail):
         if abs(part) == math.inf:
-            return Rounded(math.copysign(math.inf, part), 0, 0.0)
+            return Rounded(math.copysign(fmt.overflow, part), 0, 0.0)
     d, d_exp = _integer(real.den)
     h, h_exp = _integer(head)
     t, t_exp = _integer(tail)
@@ -127,5 +129,5 @@ def nearest(real: Real, fmt: Format, error_bits: int, trust_short: bool = False)
             return None
     if m == 0 and middle != 0:
         zero = math.copysign(0.0, middle)
-        return Rounded(zero, q, _tail_in_ulps(middle, d, exponent - d_exp, 0, q))
-    return _finish(m, q, fmt, _tail_in_ulps(middle, d, exponent - d_exp, m, q))
+        return Rounded(zero, q, tail_in_ulps(middle, d, exponent - d_exp, 0, q))
+    return finish(m, q, fmt, tail_in_ulps(middle, d, exponent - d_exp, m, q))

@@ -17,7 +17,7 @@ from lossbench.harness.cases import BatchKey, draw_batch, save_batch
 from lossbench.harness.execution import Execution
 from lossbench.harness.plan import Unit
 from lossbench.harness.processes import python, worker_environment
-from lossbench.reference.formats import FORMATS, encode
+from lossbench.reference.formats import FORMATS, MEASURED, encode
 
 SUITES = ["landmarks", "non_finite"]
 
@@ -208,13 +208,13 @@ def test_probes_find_no_flushing_in_numpy(unruly):
     assert all(p["flushes"] is False and p["what"] == "" for p in unruly.run.named["probe"])
 
 
-@pytest.mark.parametrize("dtype", [d for d in FORMATS if d != "bfloat16"])
+@pytest.mark.parametrize("dtype", [d for d in MEASURED if d != "bfloat16"])
 def test_probe_sees_flushed_results(offered, dtype):
     found = worker.probe_flush(adapter_of("fakeflushing"), np, "eager", dtype, "cpu")
     assert found == {"flushes": True, "what": "results of length 1, results of length 4096"}
 
 
-@pytest.mark.parametrize("dtype", [d for d in FORMATS if d != "bfloat16"])
+@pytest.mark.parametrize("dtype", [d for d in MEASURED if d != "bfloat16"])
 def test_probe_sees_flushed_inputs_of_long_vectors_only(dtype):
     """Vector units may flush where scalar code does not."""
 
@@ -228,7 +228,7 @@ def test_probe_sees_flushed_inputs_of_long_vectors_only(dtype):
     assert found == {"flushes": True, "what": "inputs of length 4096"}
 
 
-@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("dtype", MEASURED)
 def test_probe_asks_what_would_not_be_zero(dtype):
     """Neither question has a zero answer in exact arithmetic rounded to the format."""
     asked = []

@@ -77,7 +77,7 @@ def derivative(name, options, mp, x, y, k, order):
     return mp.diff(lambda t: scalar(name, options, mp, [*x[:k], t, *x[k + 1 :]], y), x[k], order)
 
 
-def round_fraction(value, precision, emin, emax):
+def round_fraction(value, fmt):
     """Nearest number of a format to an mpf, by fractions.Fraction: another route than the reference's integers."""
     sign, man, exp, _ = value._mpf_
     exact = Fraction(int(man)) * (Fraction(2) ** int(exp))
@@ -88,8 +88,8 @@ def round_fraction(value, precision, emin, emax):
         power += 1
     while Fraction(2) ** power > exact:
         power -= 1
-    unit = Fraction(2) ** (max(power, emin) - precision + 1)
+    unit = Fraction(2) ** (max(power, fmt.emin) - fmt.precision + 1)
     result = round(exact / unit) * unit  # Fraction rounds half to even
-    if result > Fraction(2) ** emax * (2 - Fraction(2) ** (1 - precision)):
-        return float("-inf") if sign else float("inf")
+    if result > Fraction(fmt.maxfinite):
+        return -fmt.overflow if sign else fmt.overflow
     return -float(result) if sign else float(result)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lossbench.reference import evaluate, form_of
-from lossbench.reference.formats import FORMATS, to_nearest
+from lossbench.reference.formats import FORMATS, MEASURED, to_nearest
 
 
 def logits(dtype, shape=(40,)):
@@ -53,7 +53,7 @@ class TestEqualForms:
         np.testing.assert_array_equal(value("log_sigmoid", z, None, dtype, quantity), sign * mirrored)
 
 
-@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("dtype", MEASURED)
 def test_shifting_all_logits_changes_nothing_when_the_shift_is_exact(dtype):
     z = np.random.default_rng(3).integers(-8, 8, (10, 4)).astype(float)
     shifted = z + 64.0
