@@ -10,33 +10,14 @@ from typing import Any
 
 from lossbench.reference.formats import Format
 from lossbench.reference.limits import Limit
-from lossbench.reference.rounding import Rounded, finish, round_fraction, tail_in_ulps
+from lossbench.reference.rounding import Rounded, finish, round_fraction, signed_zero, tail_in_ulps
 
-#: A ball is accepted when it also pins the tail to within this many ulps.
-TAIL_RADIUS = 2.0**-32
+#: A ball is accepted when it also pins the tail to within 2^-32 ulps.
+TAIL_BITS = 32
 #: A ball around zero that lies within 2^_NOTHING is a zero of every format.
 _NOTHING = -2000
 #: A perturbation of 2^-_SIDE / denominator is smaller than the distance of a fraction to any midpoint.
 _SIDE = 2400
-
-
-def round_dyadic(n: int, e: int, fmt: Format) -> tuple[int, int]:
-    """Round n * 2^e to (m, q): m * 2^q is nearest, q the exponent of ulp(n * 2^e), ties to even."""
-    size = abs(n)
-    bits = size.bit_length()
-    q = max(bits - 1 + e if n else fmt.emin, fmt.emin) - fmt.precision + 1
-    drop = q - e
-    if drop <= 0:
-        m = size << -drop
-    elif drop > bits + 1:
-        m = 0
-    else:
-        m = size >> drop
-        rest = size - (m << drop)
-        half = 1 << (drop - 1)
-        if rest > half or (rest == half and m & 1):
-            m += 1
-    return (-m if n < 0 else m), q
 
 
 def round_ball(ball: Any, fmt: Format) -> tuple[Rounded, float] | None:
@@ -45,26 +26,48 @@ def round_ball(ball: Any, fmt: Format) -> tuple[Rounded, float] | None:
         return None
     mid, mid_exp = map(int, ball.mid().man_exp())
     rad, rad_exp = map(int, ball.rad().man_exp())
-    e = min(mid_exp, rad_exp) if rad else mid_exp
-    middle, radius = mid << (mid_exp - e), rad << (rad_exp - e) if rad else 0
-    low, high = middle - radius, middle + radius
-    if radius and low <= 0 <= high:
-        if max(-low, high).bit_length() + e > _NOTHING:
-            return None
-        return Rounded(math.copysign(0.0, middle), fmt.emin - fmt.precision + 1, 0.0), 0.0
-    m, q = round_dyadic(low, e, fmt)
-    if radius and (m, q) != round_dyadic(high, e, fmt):
-        return None
-    shift = e - q
-    if shift >= 0:
-        tail, in_ulps = float((middle << shift) - m), float(radius << shift)
+    if rad:
+        e = min(mid_exp, rad_exp)
+        middle, radius = mid << (mid_exp - e), rad << (rad_exp - e)
     else:
-        unit = 1 << -shift
-        tail, in_ulps = (middle - (m << -shift)) / unit, radius / unit
-    if in_ulps > TAIL_RADIUS:
+        e, middle, radius = mid_exp, mid, 0
+    size = abs(middle)
+    bits = size.bit_length()
+    if radius >= size:
+        if radius == 0:
+            return Rounded(0.0, fmt.emin - fmt.precision + 1, 0.0), 0.0
+        if (size + radius).bit_length() + e > _NOTHING:
+            return None
+        return Rounded(signed_zero(middle), fmt.emin - fmt.precision + 1, 0.0), 0.0
+    log2 = bits - 1 + e
+    q = max(log2, fmt.emin) - fmt.precision + 1
+    if log2 > fmt.emin and size - radius < 1 << (bits - 1):
+        return None  # the ball reaches into the binade below
+    if log2 >= fmt.emin and (size + radius).bit_length() > bits:
+        return None  # or above
+    drop = q - e
+    if drop < 2:  # a number of few bits, known exactly or not at all
+        if radius:
+            return None
+        size, drop = size << (2 - drop), 2
+    m = size >> drop
+    rest = size - (m << drop)
+    half = 1 << (drop - 1)
+    if radius:
+        if -radius <= rest - half <= radius:
+            return None
+        m += rest > half
+    elif rest > half or (rest == half and m & 1):
+        m += 1
+    unit = 1 << drop
+    if radius << TAIL_BITS > unit:
         return None
-    if m == 0 and middle:
-        return Rounded(math.copysign(0.0, middle), q, tail), in_ulps
+    in_ulps = radius / unit
+    tail = (size - (m << drop)) / unit
+    if middle < 0:
+        m, tail = -m, -tail
+    if m == 0:
+        return Rounded(signed_zero(middle), q, tail), in_ulps
     return finish(m, q, fmt, tail), in_ulps
 
 
@@ -79,5 +82,5 @@ def round_limit(limit: Limit, fmt: Format) -> Rounded:
     m, q = round_fraction((n << _SIDE) + limit.sign, d << _SIDE, 0, fmt)
     tail = tail_in_ulps(n, d, 0, m, q)
     if m == 0:
-        return Rounded(math.copysign(0.0, n or limit.sign or 1), q, tail)
+        return Rounded(signed_zero(n or limit.sign), q, tail)
     return finish(m, q, fmt, tail)

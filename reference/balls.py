@@ -80,6 +80,8 @@ def _block(name: str, quantity: str, z: Ball) -> Ball:
 def scalar(name: str, quantity: str, z: float, labels: Labels) -> Ball:
     """A quantity of a form of one number; z is finite, not zero and not far."""
     x = arb(z)
+    if name == "sigmoid_bce":
+        return _bce(quantity, x, *labels.pairs[0])
     if name in ("sigmoid", "log_sigmoid", "softplus"):
         return _block(name, quantity, x)
     if name == "margin_logistic":
@@ -87,24 +89,20 @@ def scalar(name: str, quantity: str, z: float, labels: Labels) -> Ball:
     if name == "sigmoid_mse":
         return _squared(quantity, x, labels.plain)
     a, b = labels.pairs[0]
-    if name == "prob_bce":
-        return -(_weighted(a, x.log) + _weighted(b, (1 - x).log))
-    return _bce(quantity, x, a, b)
+    return -(_weighted(a, x.log) + _weighted(b, (1 - x).log))
 
 
 def _exponentials(z: Sequence[float]) -> tuple[list[Ball], Ball, Ball]:
     """exp(z_k - shift), their sum, and the shift: 0 unless a logit is huge. exp(-inf) is 0."""
     top = max(z)
-    shift = arb(top) if max(abs(x) for x in z if x != float("-inf")) > _HUGE else arb(0)
+    shift = arb(top) if max(abs(x) for x in z if x != -math.inf) > _HUGE else arb(0)
     peak = (arb(top) - shift).exp()
-    exps = []
-    for x in z:
-        if x == float("-inf"):
-            exps.append(arb(0))
-        elif top - x > FAR:
-            exps.append(peak * _tiny())
-        else:
-            exps.append((arb(x) - shift).exp())
+    low = top - FAR
+    shifted = (arb(x) - shift for x in z) if shift != 0 else map(arb, z)
+    exps = [
+        ball.exp() if x >= low else peak * _tiny() if x != -math.inf else arb(0)
+        for x, ball in zip(z, shifted, strict=True)
+    ]
     return exps, sum(exps, arb(0)), shift
 
 
@@ -134,7 +132,7 @@ def _class_block(name: str, quantity: str, z: Sequence[float]) -> list[Ball]:
     if name == "log_softmax":
         if quantity == VALUE:
             log = total.log() + shift
-            return [arb(x) - log if x != float("-inf") else arb(0) for x in z]
+            return [arb(x) - log if x != -math.inf else arb(0) for x in z]
         if quantity == GRAD:
             return [1 - p[0], *(-q for q in p[1:])]
         return [-q * (1 - q) for q in p]

@@ -57,6 +57,8 @@ def sign(number: Any) -> int:
 
 def bce(quantity: str, z: float, a: Weight, b: Weight) -> Limit | None:
     """a softplus(-z) + b softplus(z) and its derivatives."""
+    if 0 < abs(z) <= FAR and (a or b):
+        return None
     mass = rational(a) + rational(b)
     if z == 0:
         if quantity == VALUE:
@@ -125,7 +127,7 @@ def _probability(quantity: str, p: float, a: Weight, b: Weight) -> Limit | None:
 
 def scalar(name: str, quantity: str, z: float, labels: Labels) -> Limit | None:
     """The limit or exact case of a form of one number, or None where balls decide."""
-    if math.isnan(z) or any(math.isnan(y) for y in labels.raw):
+    if z != z or (labels.raw and labels.raw[0] != labels.raw[0]):
         return NAN
     if name in ("sigmoid", "log_sigmoid", "softplus"):
         return _block(name, quantity, z)

@@ -11,15 +11,14 @@ import numpy.typing as npt
 
 from lossbench.reference import check
 from lossbench.reference.case import Mean, cases_of
+from lossbench.reference.certificate import KINDS, ORACLES, Certificate, Certified
 from lossbench.reference.form import VALUE, Form
 from lossbench.reference.formats import format_of, to_nearest
 from lossbench.reference.forms import form_of
 from lossbench.reference.options import Options
-from lossbench.reference.referee import BOTH, SECOND, Certificate, Certified, Referee
-from lossbench.reference.second import KINDS
+from lossbench.reference.referee import Referee
 
 Said = str | Mapping[str, Any] | Options
-ORACLES = (SECOND, BOTH)
 #: One certificate of an array: indices into KINDS and ORACLES, bits, and radius in ulps.
 CERTIFICATE = np.dtype([("kind", "u1"), ("oracles", "u1"), ("precision", "i4"), ("radius", "f8")])
 

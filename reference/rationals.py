@@ -36,6 +36,11 @@ class Labels:
     pairs: Sequence[tuple[Weight, Weight]] = ()
     plain: Weight = 0.0
 
+    @property
+    def undefined(self) -> bool:
+        """Whether a label is NaN."""
+        return any(map(math.isnan, self.raw))
+
 
 def _binary(y: Weight, options: Options, k: int) -> tuple[Weight, Weight]:
     if math.isnan(y):

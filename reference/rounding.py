@@ -7,7 +7,7 @@ All comparisons are between integers, so nothing is rounded twice.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lossbench.reference.formats import Format
 from lossbench.reference.real import Mpf, Real
@@ -16,8 +16,7 @@ from lossbench.reference.real import Mpf, Real
 _FAR = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Rounded:
+class Rounded(NamedTuple):
     """The correctly rounded value (ties to even), the exponent of ulp(r), and (r - value) in units of ulp(r).
 
     ulp(r) belongs to the exact r, not to the rounded value: they differ by two at the edge of a binade.
@@ -67,11 +66,16 @@ def round_fraction(n: int, d: int, e: int, fmt: Format) -> tuple[int, int]:
     return sign * m, q
 
 
+def signed_zero(n: int) -> float:
+    """Zero with the sign of an integer of any length."""
+    return -0.0 if n < 0 else 0.0
+
+
 def tail_in_ulps(n: int, d: int, e: int, m: int, q: int) -> float:
     """(n / d * 2^e - m * 2^q) / 2^q as a float."""
     shift = e - q
     if n and _floor_log2(abs(n), d) + shift < -1100:
-        return math.copysign(0.0, n)
+        return signed_zero(n)
     n, d = (n << shift, d) if shift >= 0 else (n, d << -shift)
     rest = n - m * d  # |rest / d| <= 1/2
     if rest == 0:
@@ -128,6 +132,5 @@ def nearest(real: Real, fmt: Format, error_bits: int, trust_short: bool = False)
         if low != high or (m, q) != low:
             return None
     if m == 0 and middle != 0:
-        zero = math.copysign(0.0, middle)
-        return Rounded(zero, q, tail_in_ulps(middle, d, exponent - d_exp, 0, q))
+        return Rounded(signed_zero(middle), q, tail_in_ulps(middle, d, exponent - d_exp, 0, q))
     return finish(m, q, fmt, tail_in_ulps(middle, d, exponent - d_exp, m, q))

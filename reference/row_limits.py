@@ -266,7 +266,7 @@ def _probabilities(quantity: str, q: Sequence[float], labels: Labels, normalized
     a = labels.classes
     if not normalized and quantity != VALUE:
         return [_free_partial(quantity, x, w) for x, w in zip(q, labels.classes, strict=True)]
-    if any(math.isnan(x) for x in (*q, *labels.raw)):
+    if labels.undefined or any(map(math.isnan, q)):
         return [NAN] * (1 if quantity == VALUE else len(q))
     mass = sum((rational(x) for x in q), ZERO) if normalized else _ONE
     if mass == 0:
@@ -303,7 +303,7 @@ def rows(name: str, quantity: str, z: Sequence[float], labels: Labels, options: 
         return _probabilities(quantity, z, labels, options.normalized)
     if name in ("multilabel_bce", "bernoulli_log_likelihood"):
         return _outputs(name, quantity, z, labels, options)
-    if any(math.isnan(x) for x in (*z, *labels.raw)):
+    if labels.undefined or any(map(math.isnan, z)):
         vector = quantity != VALUE or name in ("softmax", "log_softmax")
         return [NAN] * (len(z) if vector else 1)
     if name == "bernoulli_likelihood":

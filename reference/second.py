@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from flint import arb, ctx, fmpq
@@ -11,32 +10,21 @@ from flint import arb, ctx, fmpq
 from lossbench.reference import balls, limits, row_limits
 from lossbench.reference.ball_rounding import round_ball, round_limit
 from lossbench.reference.case import Case, Mean
+from lossbench.reference.certificate import BALL, ENCLOSURE, EXACT, SECOND, Certificate, Certified
 from lossbench.reference.first import UndecidedError
 from lossbench.reference.form import Form
 from lossbench.reference.formats import Format
-from lossbench.reference.limits import FAR_EXPONENT, NAN, ZERO, Limit
+from lossbench.reference.limits import FAR, FAR_EXPONENT, NAN, ZERO, Limit
 from lossbench.reference.options import Options
 from lossbench.reference.rationals import Labels, labels_of, rational, row_weight
-from lossbench.reference.rounding import Rounded
 
 #: Where the doubling of precision ends, loudly.
 CAP = 1 << 16
-EXACT, ENCLOSURE, BALL, FILTER = "exact", "enclosure", "ball", "filter"
-KINDS = (EXACT, ENCLOSURE, BALL, FILTER)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A rounded result with how it was decided: kind, precision in bits (0 without), radius of the tail in ulps."""
-
-    rounded: Rounded
-    kind: str
-    precision: int = 0
-    radius: float = 0.0
-
-
-def _settled(limit: Limit, fmt: Format) -> Decision:
-    return Decision(round_limit(limit, fmt), EXACT if limit.sign == 0 else ENCLOSURE)
+def _settled(limit: Limit, fmt: Format) -> Certified:
+    kind = EXACT if limit.sign == 0 else ENCLOSURE
+    return Certified(round_limit(limit, fmt), Certificate(kind, 0, 0.0, SECOND))
 
 
 class Second:
@@ -45,7 +33,7 @@ class Second:
     def __init__(self, form: Form, quantity: str, options: Options, fmt: Format) -> None:
         self.form, self.options, self.fmt = form, options, fmt
         self.quantity = quantity.split(":")[0]
-        self.start = 64 if fmt.precision < 32 else 128
+        self._known: dict[float, Labels] = {}
 
     def _limits(self, case: Case, labels: Labels) -> list[Limit | None]:
         if case.ignored:
@@ -63,8 +51,24 @@ class Second:
     def _labels(self, case: Case) -> Labels:
         if case.y is None or case.ignored:
             return Labels(())
-        size = len(case.x) if self.form.class_axis else 1
-        return labels_of(self.form.name, case.y, size, self.options)
+        if self.form.class_axis:
+            return labels_of(self.form.name, case.y, len(case.x), self.options)
+        labels = self._known.get(case.y)
+        if labels is None:
+            labels = labels_of(self.form.name, case.y, 1, self.options)
+            if case.y in (-1.0, 0.0, 1.0):
+                self._known[case.y] = labels
+        return labels
+
+    def _start(self, case: Case) -> int:
+        """Bits to begin with: naive formulas of a logit lose about |z| / log 2 bits to cancellation."""
+        wanted = self.fmt.precision + 36.0
+        if not self.form.class_axis and abs(case.x) <= FAR:
+            wanted += 1.45 * abs(case.x)
+        precision = 64
+        while precision < wanted:
+            precision *= 2
+        return precision
 
     def _divisor(self, mean: Mean | None) -> fmpq | None:
         """What a mean divides by; None where it is no number at all."""
@@ -81,16 +85,29 @@ class Second:
         ]
         return sum(weights, ZERO)
 
-    def results(self, case: Case, mean: Mean | None = None) -> list[Decision]:
+    def _ball(self, case: Case, labels: Labels) -> Certified:
+        """The only component of a case, from balls."""
+        precision = self._start(case)
+        while precision <= CAP:
+            ctx.prec = precision
+            rounded = round_ball(self._balls(case, labels)[0], self.fmt)
+            if rounded is not None:
+                return Certified(rounded[0], Certificate(BALL, precision, rounded[1], SECOND))
+            precision *= 2
+        raise UndecidedError(f"undecided at {CAP} bits: {case}")
+
+    def results(self, case: Case, mean: Mean | None = None) -> list[Certified]:
         """The components of a case; those of a mean's gradient when the mean is given."""
         labels = self._labels(case)
         found = self._limits(case, labels)
+        if len(found) == 1 and found[0] is None and mean is None and case.weight == 1:
+            return [self._ball(case, labels)]
         factor = None
         if mean is not None or case.weight != 1:
             factor = _factor(case, self._divisor(mean))
             found = [None if limit is None and factor.value != 0 else _scaled(limit, factor) for limit in found]
         decided = {i: _settled(limit, self.fmt) for i, limit in enumerate(found) if limit is not None}
-        precision = self.start
+        precision = 0 if len(decided) == len(found) else self._start(case)
         while len(decided) < len(found):
             if precision > CAP:
                 missing = len(found) - len(decided)
@@ -102,11 +119,11 @@ class Second:
                     ball = answers[i] if factor is None else answers[i] * arb(factor.value)
                     rounded = round_ball(ball, self.fmt)
                     if rounded is not None:
-                        decided[i] = Decision(rounded[0], BALL, precision, rounded[1])
+                        decided[i] = Certified(rounded[0], Certificate(BALL, precision, rounded[1], SECOND))
             precision *= 2
         return [decided[i] for i in range(len(found))]
 
-    def total(self, cases: Sequence[Case], mean: Mean | None, components: int) -> list[Decision]:
+    def total(self, cases: Sequence[Case], mean: Mean | None, components: int) -> list[Certified]:
         """The sum of the values of all cases, or their mean."""
         divisor = self._divisor(mean)
         if divisor is None:
@@ -120,7 +137,7 @@ class Second:
             rows.append((case, labels, factor, found))
         return [self._column(rows, i) for i in range(components)]
 
-    def _column(self, rows: list[Any], i: int) -> Decision:
+    def _column(self, rows: list[Any], i: int) -> Certified:
         known = [found[i] for *_, found in rows if found[i] is not None]
         special = sum(limit.value for limit in known if isinstance(limit.value, float))
         if special != 0:  # an infinity, or a NaN
@@ -129,7 +146,7 @@ class Second:
         sides = {limit.sign for limit in known} - {0}
         if len(known) == len(rows) and len(sides) < 2:
             return _settled(Limit(exact, sides.pop() if sides else 0), self.fmt)
-        precision = self.start
+        precision = 64 if self.fmt.precision < 32 else 128
         while precision <= CAP:
             ctx.prec = precision
             ball = arb(exact) + arb(0, (arb(2) ** FAR_EXPONENT * len(known)).upper())
@@ -138,7 +155,7 @@ class Second:
                     ball += self._balls(case, labels)[i] * arb(factor.value)
             rounded = round_ball(ball, self.fmt)
             if rounded is not None:
-                return Decision(rounded[0], BALL, precision, rounded[1])
+                return Certified(rounded[0], Certificate(BALL, precision, rounded[1], SECOND))
             precision *= 2
         raise UndecidedError(f"a sum over {len(rows)} cases is undecided at {CAP} bits")
 
