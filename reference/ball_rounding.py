@@ -77,9 +77,12 @@ def round_limit(limit: Limit, fmt: Format) -> Rounded:
         value = math.copysign(fmt.overflow, limit.value) if math.isinf(limit.value) else limit.value
         return Rounded(value, 0, 0.0)
     n, d = int(limit.value.p), int(limit.value.q)
-    if d.bit_length() > _SIDE:
+    if limit.sign == 0:
+        m, q = round_fraction(n, d, 0, fmt)
+    elif d.bit_length() > _SIDE:
         raise ArithmeticError(f"a denominator of {d.bit_length()} bits is beyond what limits are proved for")
-    m, q = round_fraction((n << _SIDE) + limit.sign, d << _SIDE, 0, fmt)
+    else:
+        m, q = round_fraction((n << _SIDE) + limit.sign, d << _SIDE, 0, fmt)
     tail = tail_in_ulps(n, d, 0, m, q)
     if m == 0:
         return Rounded(signed_zero(n or limit.sign), q, tail)

@@ -1,7 +1,7 @@
 """Forms of K logits: the softmax, its logarithm, and cross-entropy on it.
 
-Everything is written in e_k = exp(z_k - z_top) <= 1 with exact differences, and the sum over the classes
-other than the largest stands apart, so that 1 - p_top and log p_top keep their tails.
+Everything is written in e_k = exp(z_k - z_top) <= 1 with exact differences. The n classes at the largest logit
+give exact fractions, and the sum S over the others stands apart, so that no tail is lost beside them.
 """
 
 from __future__ import annotations
@@ -29,45 +29,53 @@ from lossbench.reference.targets import distribution
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of logits: index of the largest, exact gaps z_top - z_k, e_k, and the sum of e_k over k != top."""
+    """One row of logits against its largest: exact gaps z_top - z_k, e_k = exp(-gap_k), how many classes are at
+    the largest, and the sum S of e_k over the others, so that sum e_k = n + S."""
 
-    top: int
     gaps: list[Mpf]
     exps: list[Mpf]
+    count: int
     rest: Mpf
+
+    def leads(self, k: int) -> bool:
+        """Whether class k is at the largest."""
+        return bool(self.gaps[k] == 0)
 
     @property
     def scale(self) -> Mpf:
         """Sum of all e_k, at least 1."""
-        return 1 + self.rest
+        return self.count + self.rest
 
-    def probability(self, k: int) -> Real:
-        """p_k, with the largest as 1 - rest/(1 + rest)."""
-        if k == self.top:
-            return split(ONE, -self.rest / self.scale)
-        return about(self.exps[k] / self.scale)
+    @property
+    def drop(self) -> Mpf:
+        """1/n - p of a leading class, times n: S / (n + S)."""
+        return self.rest / self.scale
 
-    def complement(self, k: int) -> Mpf:
-        """1 - p_k to working precision, as a sum of positive terms."""
-        if k == self.top:
-            return self.rest / self.scale
-        return (1 + (self.rest - self.exps[k])) / self.scale
+    def log(self, mp: Context) -> Mpf:
+        """log sum e_k."""
+        return mp.log1p(self.rest) if self.count == 1 else mp.log(self.scale)
 
 
 def row_of(mp: Context, z: list[Mpf]) -> Row | None:
     """The row, or None where softmax has no limit: a NaN, two +inf, or no class left."""
     if any(mp.isnan(x) for x in z):
         return None
-    top = max(range(len(z)), key=lambda k: z[k])
-    if z[top] == mp.ninf or (z[top] == mp.inf and sum(x == mp.inf for x in z) > 1):
+    top = max(z)
+    if top == mp.ninf or (top == mp.inf and sum(x == mp.inf for x in z) > 1):
         return None
-    gaps = [ZERO if k == top else sub(mp, z[top], x) for k, x in enumerate(z)]
-    exps = [mp.exp(mp.fneg(gap, exact=True)) for gap in gaps]
-    return Row(top, gaps, exps, mp.fsum(e for k, e in enumerate(exps) if k != top))
+    gaps = [ZERO if x == top else sub(mp, top, x) for x in z]
+    exps = [ONE if gap == 0 else mp.exp(mp.fneg(gap, exact=True)) for gap in gaps]
+    leading = sum(gap == 0 for gap in gaps)
+    return Row(gaps, exps, leading, mp.fsum(e for e, gap in zip(exps, gaps, strict=True) if gap != 0))
 
 
 def _nan(mp: Context, y: list[Mpf]) -> bool:
     return any(mp.isnan(x) for x in y)
+
+
+def _over(mp: Context, head: Mpf, terms: list[Mpf], den: int) -> Real:
+    """(head + sum of terms) / den, head exact."""
+    return Real(head, mp.fsum(terms), mp.mpf(den), mp.fsum(abs(term) for term in terms))
 
 
 def _xent_value(mp: Context, z: list[Mpf], y: list[Mpf]) -> Real:
@@ -75,21 +83,36 @@ def _xent_value(mp: Context, z: list[Mpf], y: list[Mpf]) -> Real:
     if row is None or _nan(mp, y):
         return NAN
     linear = add(mp, (times(mp, weight, gap) for weight, gap in zip(y, row.gaps, strict=True)))
-    return split(linear, add(mp, y) * mp.log1p(row.rest))
+    return split(linear, add(mp, y) * row.log(mp))
+
+
+def _times_p(mp: Context, row: Row, mass: Mpf, labels: list[Mpf]) -> list[Real]:
+    """T p_k - a_k: (T - n a_k - T S/(n + S)) / n for a leading class, else T e_k/(n + S) - a_k."""
+    n, parts = row.count, []
+    for k, label in enumerate(labels):
+        if row.leads(k):
+            head = sub(mp, mass, mp.fmul(n, label, exact=True))
+            parts.append(_over(mp, head, [-mass * row.drop], n))
+        else:
+            parts.append(split(mp.fneg(label, exact=True), mass * row.exps[k] / row.scale))
+    return parts
 
 
 def _xent_grad(mp: Context, z: list[Mpf], y: list[Mpf]) -> list[Real]:
     row = row_of(mp, z)
     if row is None or _nan(mp, y):
         return [NAN] * len(z)
-    mass = add(mp, y)
-    parts = []
-    for k, label in enumerate(y):
-        if k == row.top:
-            parts.append(split(sub(mp, mass, label), -mass * row.complement(k)))
-        else:
-            parts.append(split(mp.fneg(label, exact=True), mass * row.exps[k] / row.scale))
-    return parts
+    return _times_p(mp, row, add(mp, y), y)
+
+
+def _curve(mp: Context, row: Row, mass: Mpf, k: int) -> Real:
+    """T p_k (1 - p_k); with d = n/n - n p of a leading class it is T (n - 1 - (n - 2) d - d^2) / n^2."""
+    n = row.count
+    if row.leads(k) and n > 1:
+        head = mp.fmul(n - 1, mass, exact=True)
+        return _over(mp, head, [-mass * (n - 2) * row.drop, -mass * row.drop**2], n * n)
+    others = row.rest if row.leads(k) else n + (row.rest - row.exps[k])
+    return about(mass * row.exps[k] * others / row.scale**2)
 
 
 def _xent_hess(mp: Context, z: list[Mpf], y: list[Mpf]) -> list[Real]:
@@ -97,23 +120,33 @@ def _xent_hess(mp: Context, z: list[Mpf], y: list[Mpf]) -> list[Real]:
     if row is None or _nan(mp, y):
         return [NAN] * len(z)
     mass = add(mp, y)
-    return [about(mass * (row.exps[k] / row.scale) * row.complement(k)) for k in range(len(z))]
+    return [_curve(mp, row, mass, k) for k in range(len(z))]
 
 
 def _xent_hvp(mp: Context, z: list[Mpf], y: list[Mpf], v: list[Mpf]) -> list[Real]:
-    """T p_k sum_j p_j (v_k - v_j): the differences are exact, and those of equal logits are added exactly."""
+    """T p_k sum_j p_j (v_k - v_j): the differences are exact, and those of equal logits are added exactly.
+
+    A + F with A over the leading classes: T (A + F)/(n + S)^2 = T (A + (n^2 F - A (2 n S + S^2))/(n + S)^2)/n^2.
+    """
     row = row_of(mp, z)
     if row is None or _nan(mp, y):
         return [NAN] * len(z)
-    mass = add(mp, y)
+    mass, n = add(mp, y), row.count
     groups: dict[Mpf, list[int]] = {}
     for k, gap in enumerate(row.gaps):
         groups.setdefault(gap, []).append(k)
+    leading = groups.pop(ZERO)
     parts = []
     for k, mine in enumerate(v):
-        terms = [row.exps[js[0]] * add(mp, (sub(mp, mine, v[j]) for j in js)) for js in groups.values()]
-        factor = mass * row.exps[k] / row.scale**2
-        parts.append(about(factor * mp.fsum(terms), factor * mp.fsum(abs(term) for term in terms)))
+        head = add(mp, (sub(mp, mine, v[j]) for j in leading))
+        others = [row.exps[js[0]] * add(mp, (sub(mp, mine, v[j]) for j in js)) for js in groups.values()]
+        factor = mass / row.scale**2
+        if row.leads(k):
+            turn = -head * row.rest * (2 * n + row.rest)
+            terms = [factor * turn, *(factor * n * n * term for term in others)]
+            parts.append(_over(mp, mp.fmul(mass, head, exact=True), terms, n * n))
+        else:
+            parts.append(_over(mp, ZERO, [factor * row.exps[k] * term for term in (head, *others)], 1))
     return parts
 
 
@@ -122,12 +155,12 @@ def _lse_value(mp: Context, z: list[Mpf]) -> Real:
         return NAN
     row = row_of(mp, z)
     largest = max(z)
-    return exactly(largest) if row is None else split(largest, mp.log1p(row.rest))
+    return exactly(largest) if row is None else split(largest, row.log(mp))
 
 
 def _probabilities(mp: Context, z: list[Mpf]) -> list[Real]:
     row = row_of(mp, z)
-    return [NAN] * len(z) if row is None else [row.probability(k) for k in range(len(z))]
+    return [NAN] * len(z) if row is None else _times_p(mp, row, ONE, [ZERO] * len(z))
 
 
 def _lse_hess(mp: Context, z: list[Mpf]) -> list[Real]:
@@ -138,7 +171,7 @@ def _log_softmax_value(mp: Context, z: list[Mpf]) -> list[Real]:
     row = row_of(mp, z)
     if row is None:
         return [NAN] * len(z)
-    log = mp.log1p(row.rest)
+    log = row.log(mp)
     return [split(mp.fneg(gap, exact=True), -log) for gap in row.gaps]
 
 
@@ -151,22 +184,42 @@ def _log_softmax_hess(mp: Context, z: list[Mpf]) -> list[Real]:
 
 
 def _softmax_grad(mp: Context, z: list[Mpf]) -> list[Real]:
+    """p_0 (1 - p_0), and -p_0 p_k, which is -(1 - d)^2 / n^2 for two leading classes."""
     row = row_of(mp, z)
     if row is None:
         return [NAN] * len(z)
-    first = row.exps[0] / row.scale
-    others = [about(-first * row.exps[k] / row.scale) for k in range(1, len(z))]
-    return [about(first * row.complement(0)), *others]
+    parts, d = [_curve(mp, row, ONE, 0)], row.drop
+    for k in range(1, len(z)):
+        if row.leads(0) and row.leads(k):
+            parts.append(_over(mp, mp.fneg(ONE), [d * (2 - d)], row.count**2))
+        else:
+            parts.append(about(-row.exps[0] * row.exps[k] / row.scale**2))
+    return parts
 
 
 def _softmax_hess(mp: Context, z: list[Mpf]) -> list[Real]:
+    """p_0 (1 - p_0)(1 - 2 p_0) and p_0 p_k (2 p_k - 1), expanded in d where p = (1 - d)/n of n > 1 leading ones."""
     row = row_of(mp, z)
     if row is None:
         return [NAN] * len(z)
-    p = [e / row.scale for e in row.exps]
-    q = row.complement(0)
-    others = [about(p[0] * x * (2 * x - 1), p[0] * x) for x in p[1:]]
-    return [about(p[0] * q * (q - p[0]), p[0] * q), *others]
+    n, d, total = row.count, row.drop, row.scale
+    parts = []
+    for k, e in enumerate(row.exps):
+        if n > 1 and row.leads(0) and row.leads(k):
+            if k == 0:
+                head, terms = (n - 1) * (n - 2), [-d * (n * n - 6 * n + 6), -3 * d**2 * (n - 2), -2 * d**3]
+            else:
+                head, terms = 2 - n, [d * (2 * n - 6), d**2 * (6 - n), -2 * d**3]
+            parts.append(_over(mp, mp.mpf(head), terms, n**3))
+        elif k == 0:
+            others = row.rest if row.leads(0) else n + (row.rest - e)
+            common = e * others / total**3
+            parts.append(about(common * (others - e), common * (others + e)))
+        else:
+            others = row.rest if row.leads(k) and n == 1 else n + (row.rest - e) if not row.leads(k) else total - e
+            common = row.exps[0] * e / total**3
+            parts.append(about(common * (e - others), common * (e + others)))
+    return parts
 
 
 SOFTMAX_XENT = Form(

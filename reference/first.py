@@ -30,12 +30,10 @@ class UndecidedError(ArithmeticError):
 
 
 def _ladder(fmt: Format, size: int) -> list[int]:
-    """Working precisions to try. At the last one an inexact tail cannot look exact: exp(d) with d a non-zero
-    difference of inputs departs from 1 by at least 2^(emin - p), and no form is flatter than its square. Labels
-    and weights are float64 numbers whatever the format, of up to 1075 bits below the point."""
+    """Working precisions to try. A number beside an exact one is a tail of its own, so that what remains to be told
+    from a midpoint is a difference of inputs as small as 2^(emin - p), and the square of one."""
     start = fmt.precision + _GUARD_BITS + size.bit_length()
-    last = 2 * (fmt.precision - fmt.emin) + 4 * start
-    return [start, 4 * start, last]
+    return [start, 4 * start, 16 * start, 2 * (fmt.precision - fmt.emin) + 32 * start]
 
 
 def decide(mp: Context, evaluate: Callable[[], list[Real]], fmt: Format, size: int) -> list[Rounded]:
@@ -50,7 +48,7 @@ def decide(mp: Context, evaluate: Callable[[], list[Real]], fmt: Format, size: i
         error_bits = precision - _ERROR_BITS - size.bit_length()
         for i, part in enumerate(parts):
             if i not in decided:
-                result = nearest(part, fmt, error_bits, trust_short=precision == ladder[-1])
+                result = nearest(part, fmt, error_bits)
                 if result is not None:
                     decided[i] = result
         if len(decided) == count:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from lossbench.reference.form import LOGIT, Form
 from lossbench.reference.logistic import bce_grad, bce_hess, bce_value
-from lossbench.reference.real import NAN, ONE, Context, Mpf, Real, about, negate, split, sub, times, total
+from lossbench.reference.real import NAN, ONE, ZERO, Context, Mpf, Real, about, exactly, negate, sub, times, total
 from lossbench.reference.targets import Pair, pairs
 
 
@@ -40,26 +40,37 @@ def _right(mp: Context, margin: Mpf) -> tuple[Mpf, Mpf, Mpf]:
     return (big, small, bend) if margin > 0 else (small, big, -bend)
 
 
+def _product(mp: Context, margins: list[Mpf], den: int, sign: int) -> Real:
+    """sign * prod c_i * 2^zeros / den: where no margin is negative, den and a number close to one stand apart."""
+    if all(m >= 0 for m in margins):
+        loss = mp.fsum(mp.log1p(mp.exp(mp.fneg(m, exact=True))) for m in margins if m > 0)
+        if loss < 0.5:
+            return Real(sign * ONE, sign * mp.expm1(-loss), mp.mpf(den), loss)
+    return about(sign * mp.fprod(_right(mp, m)[0] for m in margins if m != 0) / den)
+
+
 def _likelihood_value(mp: Context, z: list[Mpf], y: list[Mpf]) -> Real:
     if _invalid(mp, z, y):
         return NAN
     margins = _margins(mp, z, y)
-    if all(m > 0 for m in margins):
-        loss = mp.fsum(mp.log1p(mp.exp(mp.fneg(m, exact=True))) for m in margins)
-        if loss < 0.5:  # close to one: keep the distance to it
-            return split(ONE, mp.expm1(-loss))
-    return about(mp.fprod(_right(mp, m)[0] for m in margins))
+    return _product(mp, margins, 1 << sum(m == 0 for m in margins), 1)
 
 
 def _likelihood_parts(mp: Context, z: list[Mpf], y: list[Mpf], second: bool) -> list[Real]:
+    """L (1 - c_i), signed by the label, and L (1 - c_i)(1 - 2 c_i), which a margin of zero makes exact."""
     if _invalid(mp, z, y):
         return [NAN] * len(z)
-    right = [_right(mp, m) for m in _margins(mp, z, y)]
+    margins = _margins(mp, z, y)
+    right = [_right(mp, m) for m in margins]
     product = mp.fprod(c for c, _, _ in right)
+    zeros = sum(m == 0 for m in margins)
     parts = []
-    for (_, wrong, bend), label in zip(right, y, strict=True):
-        slope = product * wrong
-        parts.append(about(slope * bend if second else (slope if label == 1 else -slope)))
+    for margin, (_, wrong, bend), label in zip(margins, right, y, strict=True):
+        sign = 1 if label == 1 else -1
+        if margin == 0:
+            parts.append(exactly(ZERO) if second else _product(mp, margins, 2 << zeros, sign))
+        else:
+            parts.append(about(product * wrong * (bend if second else sign)))
     return parts
 
 

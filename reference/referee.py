@@ -15,11 +15,11 @@ from lossbench.reference.first import First
 from lossbench.reference.form import Form
 from lossbench.reference.formats import Format
 from lossbench.reference.options import Options
-from lossbench.reference.rounding import Rounded
+from lossbench.reference.rounding import TAIL_BITS, Rounded
 from lossbench.reference.second import Second
 
-#: What the first oracle's tail is good for, in ulps (first._GUARD_BITS less its error bits and those of K).
-FIRST_RADIUS = 2.0**-44
+#: What the first oracle's tail is good for, in ulps.
+FIRST_RADIUS = 2.0**-TAIL_BITS
 
 
 class DisagreementError(ArithmeticError):

@@ -14,6 +14,8 @@ from lossbench.reference.real import Mpf, Real
 
 #: Bits below which a tail is no longer added to its head but only tells on which side of it the number lies.
 _FAR = 256
+#: A tail is handed out when it is known to 2^-44 ulp.
+TAIL_BITS = 44
 
 
 class Rounded(NamedTuple):
@@ -92,12 +94,10 @@ def finish(m: int, q: int, fmt: Format, tail: float) -> Rounded:
     return Rounded(math.ldexp(float(m), q), q, tail)
 
 
-def nearest(real: Real, fmt: Format, error_bits: int, trust_short: bool = False) -> Rounded | None:
+def nearest(real: Real, fmt: Format, error_bits: int) -> Rounded | None:
     """Round `real` to `fmt`, or return None when its enclosure does not decide the result.
 
-    error_bits: the tail is known to within scale * 2^-error_bits.
-    trust_short: accept a tail whose significand is short as exact. The caller sets it only at a precision
-        at which no inexact tail of its form can look short.
+    error_bits: the tail is known to within scale * 2^-error_bits; a scale of 0 says that it is exact.
     """
     head, tail = real.head, real.tail
     if head != head or tail != tail:
@@ -109,7 +109,7 @@ def nearest(real: Real, fmt: Format, error_bits: int, trust_short: bool = False)
     h, h_exp = _integer(head)
     t, t_exp = _integer(tail)
     scale = abs(real.scale)
-    exact = scale == 0 or (trust_short and t.bit_length() < error_bits // 2)
+    exact = scale == 0
     if exact:
         radius, r_exp = 0, t_exp
     else:
@@ -130,6 +130,8 @@ def nearest(real: Real, fmt: Format, error_bits: int, trust_short: bool = False)
         low = round_fraction(middle - width, d, exponent - d_exp, fmt)
         high = round_fraction(middle + width, d, exponent - d_exp, fmt)
         if low != high or (m, q) != low:
+            return None
+        if r_exp - _magnitude(real.den) + 1 - q > -TAIL_BITS:
             return None
     if m == 0 and middle != 0:
         return Rounded(signed_zero(middle), q, tail_in_ulps(middle, d, exponent - d_exp, 0, q))

@@ -281,7 +281,7 @@ def _probabilities(quantity: str, q: Sequence[float], labels: Labels, normalized
     found: _Found = []
     for x, w in zip(q, a, strict=True):
         own = _free_partial(quantity, x, w)
-        found.append(own if math.isinf(own.value) else Limit(own.value + shared))
+        found.append(own if isinstance(own.value, float) else Limit(own.value + shared))
     return found
 
 
