@@ -173,8 +173,12 @@ def _label(
 
 def _hint(form: Form, y: npt.NDArray[np.generic] | None) -> str:
     """Which form takes such labels, where it is another one of the same argument."""
+
+    def kind(some: Form) -> tuple[object, ...]:
+        return some.wrt, some.class_axis, "index" in some.encodings
+
     for other in FORMS:
-        if (other.wrt, other.class_axis) == (form.wrt, form.class_axis) and other is not form and y is not None:
+        if kind(other) == kind(form) and other is not form and y is not None:
             try:
                 encoding = encoding_of(other, y)
             except ValueError:

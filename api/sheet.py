@@ -20,8 +20,12 @@ from lossbench.reference import Exact, form_of
 from lossbench.reference.formats import to_nearest
 from lossbench.reports.notation import FAIR_ULP, GOOD_ULP, ulps
 
-#: Components of a vector that a cell shows; of longer ones it shows the worst.
-_SHOWN = 3
+#: Characters of a vector that a cell shows; of a longer one it shows the worst component.
+_SHOWN = 24
+#: Columns from which on value and gradient share a table.
+_WIDE = 110
+#: What is left out behind the name of an implementation.
+USUAL = ":eager:cpu"
 #: Components whose digits are printed; --json has all.
 _LISTED = 16
 
@@ -58,12 +62,14 @@ def print_sheet(sheet: Sheet, console: Console) -> None:
     say(_point(question))
     if sheet.asked.changes:
         say(f"rounded to {question.dtype}: " + "; ".join(sheet.asked.changes), "yellow")
-    console.print(_exact(sheet))
-    for part, quantity in zip(PARTS, form.quantities, strict=False):
-        if sheet.answers:
-            console.print(_answers(sheet.answers, part, quantity, question.dtype))
+    console.print(_exact(sheet, console.width))
+    if sheet.answers:
+        together = console.width >= _WIDE
+        for parts in [PARTS] if together else [(part,) for part in PARTS]:
+            console.print(_answers(sheet, parts))
+        say("eager mode on the CPU where no mode stands behind the name", "dim")
     if any(answer.flushes for answer in sheet.answers):
-        say("* flushes subnormal numbers to zero, which the IEEE standard does not; a LOST may be that")
+        say("* the library flushes subnormal numbers to zero, as a probe showed; with that allowed the zero is right")
     for library, reason, calls in _grouped(sheet.absent):
         say(f"not asked: {library} {', '.join(calls)}: {reason}" if calls else f"not asked: {library}: {reason}", "dim")
 
@@ -86,46 +92,62 @@ def _row(values: npt.NDArray[np.float64], write: Callable[[float], str]) -> str:
     return f"[{', '.join(texts)}]" if values.ndim else texts[0]
 
 
-def _exact(sheet: Sheet) -> Table:
+def _exact(sheet: Sheet, width: int) -> Table:
+    """The exact results: digits, the nearest number of the format, and its hex, below it where it does not fit."""
     question = sheet.asked.question
-    table = _table("exact")
-    for title in ("to 30 digits", f"nearest {question.dtype}", "hex"):
-        table.add_column(title, overflow="fold")
+    rows = []
     for part, quantity in zip(PARTS, form_of(question.form).quantities, strict=False):
-        values = np.atleast_1d(sheet.rounded[part].value)
-        many = sheet.rounded[part].value.ndim > 0
-        for k, value in enumerate(values.tolist()[:_LISTED]):
-            name = f"{quantity}[{k}]" if many else quantity
-            cells = (name, sheet.figures[part][k], shortest(value, question.dtype), hexadecimal(value))
-            table.add_row(*map(escape, cells))
-        if len(values) > _LISTED:
-            table.add_row(f"{len(values) - _LISTED} more", "--json prints all of them", "", "")
+        value = sheet.rounded[part].value
+        for k, number in enumerate(np.atleast_1d(value).tolist()):
+            name = f"{quantity}[{k}]" if value.ndim else quantity
+            cells = (name, sheet.figures[part][k], shortest(number, question.dtype), hexadecimal(number))
+            if k < _LISTED:
+                rows.append(cells)
+        if value.size > _LISTED:
+            rows.append((f"{value.size - _LISTED} more", "--json prints all of them", "", ""))
+    columns = list(zip(*rows, strict=True))
+    fits = sum(max(map(len, column)) + 2 for column in columns) <= width
+    table = _table("exact")
+    for title in ("to 30 digits", question.dtype, "hex") if fits else ("to 30 digits", f"{question.dtype}, hex"):
+        table.add_column(title, overflow="fold")
+    for *cells, number, bits in rows:
+        table.add_row(*map(escape, cells), *((number, bits) if fits else (f"{number}\n{bits}".strip(),)))
     return table
 
 
 def _table(first: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True, show_edge=False)
     table.add_column(first, overflow="fold", min_width=9)
     return table
 
 
-def _answers(answers: list[Answer], part: str, quantity: str, dtype: str) -> Table:
-    """The libraries' results of one quantity, the worst first."""
-    table = _table(quantity)
-    table.add_column("result", overflow="fold", min_width=12)
-    table.add_column("ulp", justify="right", no_wrap=True)
-    table.add_column("category", no_wrap=True)
+def _answers(sheet: Sheet, parts: tuple[str, ...]) -> Table:
+    """The libraries' results of some parts side by side, the worst first."""
+    question = sheet.asked.question
+    table = _table("")
+    for part, quantity in zip(PARTS, form_of(question.form).quantities, strict=False):
+        if part in parts:
+            table.add_column(quantity, overflow="fold", min_width=12)
+            table.add_column("ulp", justify="right", no_wrap=True)
+            table.add_column("category", no_wrap=True)
 
     def badness(answer: Answer) -> tuple[float, float]:
-        results = [answer.alone[part], *([answer.tiled[part]] if part in answer.tiled else [])]
-        return max(result.badness for result in results)
+        return max(told[part].badness for told in (answer.alone, answer.tiled) for part in parts if part in told)
 
-    for answer in sorted(answers, key=badness, reverse=True):
+    for answer in sorted(sheet.answers, key=badness, reverse=True):
         flushes = bool(answer.flushes)
-        table.add_row(escape(answer.claim.id), *_cells(answer.alone[part], dtype, flushes))
-        if part in answer.tiled:
-            name = f"  tiled to {TILE}: {answer.differing[part]} differ"
-            table.add_row(name, *_cells(answer.tiled[part], dtype, flushes))
+
+        def cells(told: dict[str, Result], flushes: bool = flushes) -> list[str]:
+            empty = ("", "", "")
+            return [
+                cell
+                for part in parts
+                for cell in (_cells(told[part], question.dtype, flushes) if part in told else empty)
+            ]
+
+        table.add_row(escape(answer.claim.id.removesuffix(USUAL)), *cells(answer.alone))
+        if differing := [answer.differing[part] for part in parts if part in answer.tiled]:
+            table.add_row(f"  tiled to {TILE}: {max(differing)} differ", *cells(answer.tiled))
     return table
 
 
@@ -140,11 +162,11 @@ def _cells(result: Result, dtype: str, flushes: bool) -> tuple[str, str, str]:
     values = [shortest(value, result.dtype) for value in np.atleast_1d(result.got).tolist()]
     text = ", ".join(values)
     if len(values) > 1:
-        text = f"[{text}]" if len(values) <= _SHOWN else f"[{worst}] {values[worst]}"
+        text = f"[{text}]" if len(text) < _SHOWN else f"[{worst}] {values[worst]}"
     if result.dtype != dtype:
         text += f" ({result.dtype})"
     colour = "red" if CATEGORIES[code] in BAD or error > FAIR_ULP else "green" if error <= GOOD_ULP else "yellow"
-    mark = "*" if flushes else ""
+    mark = "*" if flushes and CATEGORIES[code] == "LOST" else ""
     return escape(text), ulps(error), f"[{colour}]{CATEGORIES[code]}[/]{mark}"
 
 
