@@ -100,9 +100,9 @@ def _exact(sheet: Sheet, width: int) -> Table:
         value = sheet.rounded[part].value
         for k, number in enumerate(np.atleast_1d(value).tolist()):
             name = f"{quantity}[{k}]" if value.ndim else quantity
-            cells = (name, sheet.figures[part][k], shortest(number, question.dtype), hexadecimal(number))
+            row = (escape(name), sheet.figures[part][k], shortest(number, question.dtype), hexadecimal(number))
             if k < _LISTED:
-                rows.append(cells)
+                rows.append(row)
         if value.size > _LISTED:
             rows.append((f"{value.size - _LISTED} more", "--json prints all of them", "", ""))
     columns = list(zip(*rows, strict=True))
@@ -110,12 +110,13 @@ def _exact(sheet: Sheet, width: int) -> Table:
     table = _table("exact")
     for title in ("to 30 digits", question.dtype, "hex") if fits else ("to 30 digits", f"{question.dtype}, hex"):
         table.add_column(title, overflow="fold")
-    for *cells, number, bits in rows:
-        table.add_row(*map(escape, cells), *((number, bits) if fits else (f"{number}\n{bits}".strip(),)))
+    for name, text, decimal, bits in rows:
+        table.add_row(name, text, *((decimal, bits) if fits else (f"{decimal}\n{bits}".strip(),)))
     return table
 
 
 def _table(first: str) -> Table:
+    """An empty table without frame whose first column has a title."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True, show_edge=False)
     table.add_column(first, overflow="fold", min_width=9)
     return table
