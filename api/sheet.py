@@ -44,10 +44,10 @@ class Sheet:
 def shortest(value: float, dtype: str) -> str:
     """The shortest decimal text that the format reads back as the same number."""
     for figures in range(1, 17):
-        text = f"{value:.{figures}g}"
-        if float(to_nearest(float(text), dtype)) == value:
-            return text
-    return repr(float(value))
+        short = float(f"{value:.{figures}g}")
+        if float(to_nearest(short, dtype)) == value:
+            return repr(short).removesuffix(".0")
+    return repr(float(value)).removesuffix(".0")
 
 
 def print_sheet(sheet: Sheet, console: Console) -> None:
