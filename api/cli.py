@@ -15,10 +15,29 @@ TOPICS = ("forms", "implementations", "suites", "metrics", "libraries")
 _COMMANDS = {
     "list": "lossbench.listing",
     "run": "lossbench.running",
+    "explain": "lossbench.explaining",
     "report": "lossbench.reporting",
     "gate": "lossbench.gating",
     "accept": "lossbench.gating",
 }
+
+#: Flags of `explain` whose values may begin with "-".
+_NUMBERS = ("--z", "--p", "--q", "--y")
+
+
+def attached(arguments: Sequence[str]) -> list[str]:
+    """Arguments with the values of number flags attached by "=".
+
+    argparse takes what begins with "-" for a flag, unless it is a plain decimal number: `--z -inf`, `--z -5,3` and
+    `--z -0x1.8p3` would be refused. After these flags nothing but a value can stand.
+    """
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in _NUMBERS and not argument.startswith("--"):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +67,17 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default results/<time>-<tier>)")
     where.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run")
 
+    explain = commands.add_parser(
+        "explain", allow_abbrev=False, help="one point: the exact value, and what every library makes of it"
+    )
+    explain.add_argument("form", metavar="FORM", help="its name in `lossbench list forms`")
+    for flag, what in zip(_NUMBERS, ("logits", "probability", "class probabilities", "labels"), strict=True):
+        explain.add_argument(flag, metavar=flag[2:].upper(), help=f"{what}: a number, or a list such as -5,3")
+    explain.add_argument("--dtype", default="float32", metavar="D", help="format of the inputs (default float32)")
+    explain.add_argument("--impl", action="append", metavar="GLOB",
+                         help="only library:call:mode:device like this; none asks no library")  # fmt: skip
+    explain.add_argument("--options", default="", metavar="S", help="options of the form, such as over=mean")
+
     report = commands.add_parser("report", help="render the reports of a run again, without measuring")
     gate = commands.add_parser("gate", help="compare a run with the baseline of this platform")
     accept = commands.add_parser("accept", help="make a run the baseline of its platform and print the diff")
@@ -65,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(attached(sys.argv[1:] if argv is None else argv))
     if arguments.version:
         from lossbench import __version__
 
