@@ -76,7 +76,7 @@ def signed_zero(n: int) -> float:
 def tail_in_ulps(n: int, d: int, e: int, m: int, q: int) -> float:
     """(n / d * 2^e - m * 2^q) / 2^q as a float."""
     shift = e - q
-    if n and _floor_log2(abs(n), d) + shift < -1100:
+    if n == 0 or _floor_log2(abs(n), d) + shift < -1100:
         return signed_zero(n)
     n, d = (n << shift, d) if shift >= 0 else (n, d << -shift)
     rest = n - m * d  # |rest / d| <= 1/2
