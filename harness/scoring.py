@@ -79,7 +79,7 @@ def unit_rows(
         chosen = outputs.get("index", np.arange(len(batch.x)))
         measured = ~np.isin(batch.suite[chosen], list(failures))
         chosen, outputs = chosen[measured], {**outputs, name: outputs[name][measured]}
-        rows += _quantity_rows(context, row, unit, batch, _take(exact[quantity], chosen), outputs[name], chosen)
+        rows += _quantity_rows(context, row, unit, batch, exact[quantity][chosen], outputs[name], chosen)
     return rows
 
 
@@ -107,10 +107,6 @@ def _failures(
     return {suite: ("raised", reason) for suite, reason in errors.items()}
 
 
-def _take(exact: Exact, chosen: Array) -> Exact:
-    return Exact(exact.value[chosen], exact.ulp_exponent[chosen], exact.tail[chosen])
-
-
 def _quantity_rows(
     context: Context, row: Row, unit: Unit, batch: Batch, exact: Exact, got: Array, chosen: Array
 ) -> Iterator[Row]:
@@ -127,9 +123,9 @@ def _quantity_rows(
         mask = (suites == suite) & (regions == region)
         here = replace(row, suite=suite, suite_hash=batch.hashes[suite], region=region)
         part = _mask(scores, mask)
-        yield _ulp_row(here, unit, batch, part, got[mask], _take(exact, mask), by_case[mask], chosen[mask], context)
+        yield _ulp_row(here, unit, batch, part, got[mask], exact[mask], by_case[mask], chosen[mask], context)
         if flushes:
-            lenient = flush_tolerant(part, got[mask], _take(exact, mask), fmt, subnormal[mask])
+            lenient = flush_tolerant(part, got[mask], exact[mask], fmt, subnormal[mask])
             yield replace(_summary(here, lenient, fmt), metric="ulp_ftz")
         if suite != "landmarks":
             finite = relative[mask][np.isfinite(relative[mask]) & ~part.bad()]
