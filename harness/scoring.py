@@ -13,6 +13,7 @@ from lossbench.harness.cases import Batch
 from lossbench.harness.metrics import Scores, flush_tolerant, hopeless, relative_errors, score
 from lossbench.harness.plan import Absence, Unit
 from lossbench.harness.rows import CATEGORIES, Row
+from lossbench.harness.worst import recertified
 from lossbench.reference import Exact, form_of
 from lossbench.reference.formats import FORMATS
 
@@ -164,13 +165,15 @@ def _ulp_row(
     worst = flat.worst(spread)
     if worst is None:
         return row
-    case = int(chosen[worst if scores.codes.ndim == 1 else worst // scores.codes.shape[1]])
+    columns = 1 if scores.codes.ndim == 1 else scores.codes.shape[1]
+    case, place = int(chosen[worst // columns]), (worst,) if scores.codes.ndim == 1 else divmod(worst, columns)
     return replace(
         row,
         worst_input=describe_case(batch, case, context.seed),
         got=repr(float(got.reshape(-1)[worst])),
         want=repr(float(exact.value.reshape(-1)[worst])),
         worst_category=CATEGORIES[flat.codes[worst]],
+        certificate=recertified(batch, case, worst % columns, row.quantity, unit.options, exact[place]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,19 @@ class Exact:
         """The certificate of one result."""
         kind, oracles, precision, radius = self.certificates[place].item()
         return Certificate(KINDS[kind], precision, radius, ORACLES[oracles])
+
+
+def count_certificates(answers: Iterable[Exact]) -> dict[str, dict[str, int]]:
+    """Numbers of results by the kind of their certificate, and by the oracles behind it."""
+    kinds = np.zeros(len(KINDS), int)
+    oracles = np.zeros(len(ORACLES), int)
+    for answer in answers:
+        kinds += np.bincount(answer.certificates["kind"].reshape(-1), minlength=len(KINDS))
+        oracles += np.bincount(answer.certificates["oracles"].reshape(-1), minlength=len(ORACLES))
+    return {
+        "kind": dict(zip(KINDS, kinds.tolist(), strict=True)),
+        "oracles": dict(zip(ORACLES, oracles.tolist(), strict=True)),
+    }
 
 
 def _collect(results: Sequence[Sequence[Certified]], columns: int) -> Exact:
