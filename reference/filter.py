@@ -1,21 +1,25 @@
 """The fast tier of the reference: correctly rounded results in bulk, by double-word arithmetic with proved bounds.
 
 Every result is either decided, with the guarantees of `filter_rounding.Filtered`, or left to the slow oracles.
-Left undecided by design: non-finite inputs and results, coefficients outside 2^-100 .. 2^100, results so close
-to a midpoint or a binade's edge, or of terms that cancel so far, that the bound of about 2^-100 does not tell.
+Left undecided by design: non-finite inputs and results, coefficients outside 2^-100 .. 2^100 (zero is inside),
+logits of rows above 2^1022, one class, results so close to a midpoint or a binade's edge, or of terms that
+cancel so far, that a bound of about 2^-100 does not tell, and forms and options without a kernel. A result that
+is an exact head and a tail far below it is decided: the sign of the tail is proved, and suffices.
+
+Importing this module imports Numba; the first call of a form compiles its kernels, which stay on disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.reference import filter_logit, filter_probability, filter_rows
+from lossbench.reference.filter_fill import ELEMENTWISE, ROWS, Fill, elementwise, room, rows, sums
+from lossbench.reference.filter_probability import divide
 from lossbench.reference.filter_rounding import Filtered, results, round_into
-from lossbench.reference.form import GRAD, HESS, VALUE
+from lossbench.reference.form import GRAD, HESS, VALUE, Form
 from lossbench.reference.formats import Format, format_of
 from lossbench.reference.forms import form_of
 
@@ -23,20 +27,10 @@ Array = npt.NDArray[Any]
 #: An array of coefficients, or two whose sum is meant: (rounded, rest) with |rest| <= ulp(rounded) / 2.
 Coefficients = Array | tuple[Array, Array] | None
 
-#: Numbers of a block: its work arrays stay in the second-level cache.
+#: Numbers computed at once: the work arrays stay in the second-level cache.
 _BLOCK = 4096
-
-#: Kernels of the general binary loss by the order of the derivative.
-_BINARY = (filter_logit.value, filter_logit.gradient, filter_logit.curvature)
-#: form -> (kernels of value, grad and hess_diag, sign, coefficients (a, b) or None for the caller's).
-_LOGIT: dict[str, tuple[tuple[Callable[..., None], ...], float, tuple[float, float] | None]] = {
-    "sigmoid_bce": (_BINARY, 1.0, None),
-    "margin_logistic": (_BINARY, 1.0, None),
-    "softplus": (_BINARY, 1.0, (0.0, 1.0)),
-    "log_sigmoid": (_BINARY, -1.0, (1.0, 0.0)),
-    "sigmoid": ((filter_logit.gradient, filter_logit.curvature, filter_logit.bend), 1.0, (0.0, 1.0)),
-    "sigmoid_mse": ((filter_logit.square, filter_logit.square_slope, filter_logit.square_curvature), 1.0, None),
-}
+#: Classes beyond which nothing is tried.
+_CLASSES = 1 << 22
 _ORDERS = {VALUE: 0, GRAD: 1, HESS: 2}
 
 
@@ -45,48 +39,59 @@ def _words(coefficients: Coefficients, shape: tuple[int, ...], name: str) -> tup
     if coefficients is None:
         raise ValueError(f"{name}: got None, this form wants coefficients")
     pair = coefficients if isinstance(coefficients, tuple) else (coefficients, np.zeros(shape))
-    words = [np.ascontiguousarray(np.broadcast_to(np.asarray(w, np.float64), shape)).reshape(-1) for w in pair]
-    return words[0], words[1]
+    words = [np.asarray(word, np.float64) for word in pair]
+    if any(word.shape != shape for word in words):
+        raise ValueError(f"{name}: got shape {words[0].shape}, wants that of x, {shape}")
+    high, low = (np.ascontiguousarray(word).reshape(-1) for word in words)
+    return high, low
 
 
-def _fixed(values: tuple[float, float], count: int) -> tuple[Array, ...]:
-    a, b = values
-    zero = np.zeros(count)
-    return np.full(count, a), zero, np.full(count, b), zero
+def _binary_labels(plan: Any, positive: Coefficients, negative: Coefficients, shape: tuple[int, ...]) -> Any:
+    """The four words of a and b."""
+    zero = np.zeros(int(np.prod(shape)))
+    if plan.fixed is not None:
+        return np.full_like(zero, plan.fixed[0]), zero, np.full_like(zero, plan.fixed[1]), zero
+    a = _words(positive, shape, "positive")
+    return (*a, zero, zero) if plan.single else (*a, *_words(negative, shape, "negative"))
 
 
-def _by_blocks(
-    count: int, fmt: Format, sign: float, fill: Callable[[slice, tuple[Array, ...]], None], out: Filtered
-) -> None:
-    """Fill and round block by block: fill(where, (hi, lo, k, error)) writes the numbers of a slice."""
-    work = tuple(np.empty(min(count, _BLOCK)) for _ in range(4))
-    for start in range(0, count, _BLOCK):
-        stop = min(start + _BLOCK, count)
-        numbers = tuple(w[: stop - start] for w in work)
+def _run(fill: Fill, count: int, width: int, step: int, sign: float, divisor: int, fmt: Format) -> Filtered:
+    """Fill and round `count` cases of `width` results, `step` cases at a time."""
+    out = results(count * width)
+    work = room(min(count, step) * width, 4)
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        numbers = tuple(w[: (stop - start) * width] for w in work)
         fill(slice(start, stop), numbers)
+        if divisor > 1:
+            divide(numbers, float(divisor))
         if sign < 0.0:
-            np.negative(numbers[0], out=numbers[0])
-            np.negative(numbers[1], out=numbers[1])
-        round_into(fmt, *numbers, out, start)
+            for word in numbers[:2]:
+                np.negative(word, out=word)
+        round_into(fmt, *numbers, out, start * width)
+    return out
 
 
-def _logits(
-    kernel: Callable[..., None], z: Array, labels: tuple[Array, ...], fmt: Format, sign: float, out: Filtered
-) -> None:
-    """A kernel of one logit over a flat array."""
-    u = tuple(np.empty(min(len(z), _BLOCK)) for _ in range(5))
+def _shaped(out: Filtered, shape: tuple[int, ...]) -> Filtered:
+    parts = (out.value, out.ulp_exponent, out.tail, out.decided, out.bound)
+    return Filtered(*(part.reshape(shape) for part in parts))
 
-    def fill(here: slice, numbers: tuple[Array, ...]) -> None:
-        size = here.stop - here.start
-        exps = tuple(w[:size] for w in u)
-        filter_logit.exponentials(z[here], exps)
-        kernel(z[here], tuple(w[here] for w in labels), exps, numbers)
 
-    _by_blocks(len(z), fmt, sign, fill, out)
+def _undecided(form: Form, order: int, shape: tuple[int, ...]) -> Filtered:
+    """Nothing decided, in the shape of the results."""
+    row = form.class_axis and order == 0 and not form.vector_value
+    shape = shape[:1] if row else shape
+    return _shaped(results(int(np.prod(shape))), shape)
 
 
 def filtered(
-    form_name: str, x: npt.ArrayLike, positive: Coefficients, negative: Coefficients, dtype: str, quantity: str
+    form_name: str,
+    x: npt.ArrayLike,
+    positive: Coefficients,
+    negative: Coefficients,
+    dtype: str,
+    quantity: str,
+    options: str = "",
 ) -> Filtered:
     """Round a quantity of a form to `dtype` at N cases where double-word arithmetic decides it.
 
@@ -95,21 +100,35 @@ def filtered(
         so a = y and b = 1 - y; squared error: d = b g(z) - a g(-z). Forms of K classes: a is the effective
         label row, b is not asked. Building blocks ask neither. Coefficients are exact: what one float64 does
         not hold (1 - y for a soft y, a weight times a smoothed label) comes as a pair.
-    quantity: "value", "grad:..." or "hess_diag:...". Results have the oracle's shape.
+    quantity: "value", "grad:..." or "hess_diag:...". options: as the form's; "over=mean" is one that is known.
+    Results have the oracle's shape. Raises ValueError for names and shapes that do not fit.
     """
     fmt, form = format_of(dtype), form_of(form_name)
     if quantity not in form.quantities:
         raise ValueError(f"quantity: got {quantity!r}, {form.name} has {', '.join(form.quantities)}")
+    form.keywords(options)
     order = _ORDERS[quantity.split(":")[0]]
     wide = np.ascontiguousarray(x, np.float64)
-    if wide.ndim != (2 if form.class_axis else 1):
-        raise ValueError(f"x: got {wide.ndim} axes, {form.name} has {2 if form.class_axis else 1}")
-    if form_name in _LOGIT:
-        kernels, sign, fixed = _LOGIT[form_name]
-        labels = _fixed(fixed, len(wide)) if fixed else (
-            *_words(positive, wide.shape, "positive"), *_words(negative, wide.shape, "negative")
-        )  # fmt: skip
-        out = results(len(wide))
-        _logits(kernels[order], wide, labels, fmt, sign, out)
-        return out
-    raise NotImplementedError
+    axes = 2 if form.class_axis else 1
+    if wide.ndim != axes:
+        raise ValueError(f"x: got {wide.ndim} axes, {form.name} has {axes}")
+    size = wide.shape[1] if form.class_axis else 1
+    if options not in ("", "over=mean") or wide.size == 0 or size > _CLASSES:
+        return _undecided(form, order, wide.shape)
+    flat = wide.reshape(-1)
+    step = max(1, _BLOCK // size)
+    divisor = size if options == "over=mean" else 1
+    if form_name in ELEMENTWISE:
+        plan = ELEMENTWISE[form_name]
+        labels = _binary_labels(plan, positive, negative, wide.shape)
+        if form.class_axis and order == 0:
+            return _run(sums(plan, flat, labels, size), len(wide), 1, step, plan.sign, divisor, fmt)
+        terms = elementwise(plan, order, flat, labels, _BLOCK)
+        return _shaped(_run(terms, flat.size, 1, _BLOCK, plan.sign, divisor, fmt), wide.shape)
+    if form_name in ROWS:
+        asked = form_name == "softmax_xent"
+        fill = rows(form_name, order, flat, _words(positive, wide.shape, "positive") if asked else None, size)
+        single = order == 0 and not form.vector_value
+        out = _run(fill, len(wide), 1 if single else size, step, ROWS[form_name][order], 1, fmt)
+        return out if single else _shaped(out, wide.shape)
+    return _undecided(form, order, wide.shape)

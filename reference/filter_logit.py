@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from lossbench.reference.doubleword import ADD, MUL, add, compiled, mul, pow2
+from lossbench.reference.doubleword import ADD, MUL, add, compiled, fast_two_sum, mul, pow2, two_sum
 from lossbench.reference.filter_terms import (
     LINEAR, LOG1P, QUADRATIC, SLOPE, SMALL, TANH, TAYLOR, exp_of, far, inlined, join, linear, log1p_of, ratios,
     residual_of, scaled, slope_of, tanh_half, total, within,
@@ -22,11 +22,11 @@ _Number = tuple[float, float, float, float]
 
 
 @compiled
-def exponentials(z: Array, u: tuple[Array, ...]) -> None:
-    """exp(-|z|) into u = (ph, pl, uh, ul, n), see `doubleword.exp_minus`; NaN where z is not finite."""
+def exponentials(ah: Array, al: Array, u: tuple[Array, ...]) -> None:
+    """exp(-a), a >= 0, into u = (ph, pl, uh, ul, n), see `doubleword.exp_minus`."""
     ph, pl, uh, ul, n = u
-    for i in range(len(z)):
-        ph[i], pl[i], uh[i], ul[i], n[i] = exp_of(abs(z[i]), 0.0)
+    for i in range(len(ah)):
+        ph[i], pl[i], uh[i], ul[i], n[i] = exp_of(ah[i], al[i])
 
 
 @inlined
@@ -57,6 +57,48 @@ def value(z: Array, labels: tuple[Array, ...], u: tuple[Array, ...], out: tuple[
         hi[i], lo[i], kr, e = join(hh, hl, 0.0 if small else h_error, th, tl, kt - kh, eps)
         k[i] = kr + kh
         error[i] = _known(e, z[i], ah[i], al[i], bh[i], bl[i])
+
+
+@inlined
+def _plus(h: float, low: float, x: float) -> tuple[float, float, float]:
+    """(hi, lo, error) of h + low + x; the error is what a third word would hold."""
+    sh, sl = two_sum(h, x)
+    sl, rest = two_sum(sl, low)
+    sh, sl = fast_two_sum(sh, sl)
+    return sh, sl, abs(rest)
+
+
+@compiled
+def value_rows(z: Array, labels: tuple[Array, ...], u: tuple[Array, ...], size: int, out: tuple[Array, ...]) -> None:
+    """Sums of L over rows of `size` outputs: the heads apart from the tails, and exactly where two words hold them."""
+    ah, al, bh, bl = labels
+    _, _, uh, ul, n = u
+    for row in range(len(out[0])):
+        first = row * size
+        widest, base, error = 0.0, -8000.0, 0.0
+        for i in range(first, first + size):
+            widest = max(widest, abs(z[i]))
+            base = max(base, n[i] if ah[i] + bh[i] != 0.0 else -8000.0)
+            error = _known(error, z[i], ah[i], al[i], bh[i], bl[i])
+        kh = 600.0 if widest > 2.0**400 else 0.0
+        h, low, th, tl = 0.0, 0.0, 0.0, 0.0
+        h_error = 2.0**-1000 if kh > 0.0 else 0.0  # products below 2^-968
+        for i in range(first, first + size):
+            right = z[i] > 0.0
+            x = abs(z[i]) * pow2(-kh)
+            xh, xl, x_error = linear(bh[i] if right else ah[i], bl[i] if right else al[i], x)
+            h, low, rest = _plus(h, low, xh)
+            h, low, more = _plus(h, low, xl)
+            h_error += x_error + rest + more + (2.0**-1000 if (x < 2.0**-800) & (xh != 0.0) else 0.0)
+            ch, cl = total(ah[i], al[i], bh[i], bl[i])
+            lh, ll, k = log1p_of(uh[i], ul[i], n[i])
+            lh, ll = mul(ch, cl, lh, ll)
+            scale = pow2(max(-900.0, min(900.0, k - base)))
+            th, tl = add(th, tl, lh * scale, ll * scale)
+        eps = 1.0 if far(base) else 1.01 * (LOG1P + MUL + (size + 1) * ADD)
+        rh, rl, kr, e = join(h, low, h_error, th, tl, base - kh, eps)
+        out[0][row], out[1][row], out[2][row] = rh, rl, kr + kh
+        out[3][row] = e + error
 
 
 @compiled
@@ -174,7 +216,8 @@ def _square_derivative(
 ) -> _Number:
     """d g', or g' (g' + d t) with t = 1 - 2 g(z) = -tanh(z / 2).
 
-    Near 0, hard labels: h/4 + z/16 and 1/16 - h z / 8, h = (b - a)/2, within |z| of the last terms.
+    Near 0, hard labels: h/4 + z/16 and 1/16 - h z / 8, h = (b - a)/2, within |z| of the last terms; the latter
+    within 4 |z| for any a + b = 1 and |h| >= 1/16.
     """
     ah, al, bh, bl = labels
     ph, pl, uh, ul, n = u
@@ -194,7 +237,9 @@ def _square_derivative(
         kd = kd + k_sum
     qh, ql, q_error = _product(rh, rl, r_error, gh, gl, SLOPE * abs(gh))
     qh, ql, kq, q_error = _settled(qh, ql, kd + n, q_error, n)
-    near = _hard(ah, al, bh, bl) & (abs(z) < LINEAR)
+    ch, cl = total(ah, al, bh, bl)
+    fit = (ch == 1.0) & (cl == 0.0) & (abs(h) >= 0.0625) if second else _hard(ah, al, bh, bl)
+    near = fit & (abs(z) < LINEAR)
     head, slope = (0.0625, -0.125 * h) if second else (0.25 * h, 0.0625)
     nh, nl, kn, n_error = join(head, 0.0, 0.0, slope * x, 0.0, kx, TAYLOR)
     error = _known(n_error if near else q_error, z, ah, al, bh, bl)

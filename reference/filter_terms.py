@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 
 from lossbench.reference.doubleword import (
-    ADD, DIV, EXP, EXP_MAX, LOG, MUL, add, div, exp_minus, fast_two_sum, fma, log_parts, mul, pow2, two_prod, two_sum,
+    ADD, DIV, EXP, EXP_MAX, LOG, MUL, add, div, exp_minus, exponent, fast_two_sum, fma, log_parts, mul, pow2, two_prod,
+    two_sum,
 )  # fmt: skip
 from lossbench.reference.doubleword import inlined as inlined
 
@@ -55,7 +56,7 @@ def join(
 
     |H| is zero, or above 2^-400 wherever k < -900. An exact H of one word keeps T as its second word. Where T
     lies below 2^-210 |H|, |T| < 2^-207 |H| is all that is used of it, with its sign: the enclosure is open and
-    ends at H.
+    ends at H. So it is for an exact H of two words where T lies below an ulp of the second.
     """
     size = abs(hh)
     lost = k < -900.0
@@ -71,9 +72,15 @@ def join(
     rh = hh if beside else rh
     rl = (math.copysign(sticky, a) if far else a) if beside else rl
     error = (sticky if far else abs(a) * (eps_here + 2.0**-51)) if beside else error
+    step = math.copysign(2.0**-51 * pow2(max(-900.0, exponent(hl))), a)  # two ulps of the second word
+    nudged, rest = two_sum(hl, step)
+    between = (hl != 0.0) & (h_error == 0.0) & (abs(a) <= 0.5 * abs(step)) & (rest == 0.0) & (abs(hl) > 2.0**-900)
+    rh = hh if between else rh
+    rl = nudged if between else rl
+    error = abs(step) if between else error
     none = th == 0.0
-    rl = hl if none & exact else rl
-    error = h_error if none & exact else error
+    rh, rl = (hh if none else rh), (hl if none else rl)
+    error = 1.01 * h_error if none else error
     pure = (hh == 0.0) & (hl == 0.0) & (h_error == 0.0)
     rough = eps >= 1.0
     rh = th if pure else rh
@@ -143,7 +150,7 @@ def residual_of(
 ) -> tuple[float, float, float, float]:
     """b g(z) - a g(-z) = b - (a + b) s on the right, (a + b) s - a on the left, (b - a)/2 + (a + b) z/4 near 0.
 
-    s in units of 2^n. Near 0 the next term is z^2 / 12 of the last, below TAYLOR.
+    s in units of 2^n. Near 0 the next term is z^2 / 12 of the last.
     """
     ch, cl = total(ah, al, bh, bl)
     right = z > 0.0
