@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from math import factorial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import mpmath
 from llvmlite import ir
@@ -24,28 +24,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def inlined(function: F) -> F:
     """Compile a piece of straight-line code into its callers."""
-    result: F = njit(error_model="numpy", forceinline=True)(function)
-    return result
+    return cast(F, njit(error_model="numpy", forceinline=True)(function))
 
 
 def compiled(function: F) -> F:
     """Compile a loop and keep it on disk. No fast-math flag anywhere: error-free transforms would not survive."""
-    result: F = njit(error_model="numpy", cache=True)(function)
-    return result
+    return cast(F, njit(error_model="numpy", cache=True)(function))
 
 
-def _operation(arguments: tuple[Any, ...], result: Any, build: Callable[..., Any]) -> Any:
-    """An LLVM instruction as a function of compiled code."""
-    if len(arguments) == 3:
+def _operation(argument: Any, result: Any, build: Callable[..., Any]) -> Any:
+    """An LLVM instruction on one number as a function of compiled code."""
 
-        def typed(_context: Any, _x: Any, _y: Any, _z: Any) -> Any:
-            return result(*arguments), lambda _c, builder, _s, args: build(builder, *args)
-    else:
-
-        def typed(_context: Any, _x: Any) -> Any:
-            return result(*arguments), lambda _c, builder, _s, args: build(builder, *args)
+    def typed(_context: Any, _x: Any) -> Any:
+        return result(argument), lambda _c, builder, _s, args: build(builder, *args)
 
     return intrinsic(typed)
+
+
+def _fused(_context: Any, _x: Any, _y: Any, _z: Any) -> Any:
+    return float64(float64, float64, float64), lambda _c, builder, _s, args: builder.fma(*args)
 
 
 def _rint(builder: Any, x: Any) -> Any:
@@ -53,12 +50,12 @@ def _rint(builder: Any, x: Any) -> Any:
 
 
 #: x * y + z, rounded once.
-fma = _operation((float64, float64, float64), float64, lambda builder, x, y, z: builder.fma(x, y, z))
+fma: Callable[[float, float, float], float] = cast(Any, intrinsic(_fused))
 #: The nearest integer, ties to even.
-rint = _operation((float64,), float64, _rint)
+rint: Callable[[float], float] = _operation(float64, float64, _rint)
 #: The bits of a float64 as an integer, and back.
-bits = _operation((float64,), int64, lambda builder, x: builder.bitcast(x, ir.IntType(64)))
-from_bits = _operation((int64,), float64, lambda builder, x: builder.bitcast(x, ir.DoubleType()))
+bits: Callable[[float], int] = _operation(float64, int64, lambda b, x: b.bitcast(x, ir.IntType(64)))
+from_bits: Callable[[int], float] = _operation(int64, float64, lambda b, x: b.bitcast(x, ir.DoubleType()))
 
 #: Adding it to |x| < 2^51 leaves the nearest integer to x in the low bits.
 _MAGIC = 1.5 * 2.0**52

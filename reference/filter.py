@@ -3,23 +3,24 @@
 Every result is either decided, with the guarantees of `filter_rounding.Filtered`, or left to the slow oracles.
 Left undecided by design: non-finite inputs and results, coefficients outside 2^-100 .. 2^100 (zero is inside),
 logits of rows above 2^1022, one class, results so close to a midpoint or a binade's edge, or of terms that
-cancel so far, that a bound of about 2^-100 does not tell, and forms and options without a kernel. A result that
-is an exact head and a tail far below it is decided: the sign of the tail is proved, and suffices.
+cancel so far, that a bound of about 2^-100 does not tell, and forms and quantities without a kernel. A result
+that is an exact head and a tail far below it is decided: the sign of the tail is proved, and suffices.
 
 Importing this module imports Numba; the first call of a form compiles its kernels, which stay on disk.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.reference.filter_fill import ELEMENTWISE, ROWS, Fill, elementwise, room, rows, sums
+from lossbench.reference.filter_fill import ELEMENTWISE, ROWS, Fill, Numbers, Plan, elementwise, room, rows, sums
 from lossbench.reference.filter_probability import divide
 from lossbench.reference.filter_rounding import Filtered, results, round_into
-from lossbench.reference.form import GRAD, HESS, VALUE, Form
+from lossbench.reference.form import GRAD, HESS, VALUE
 from lossbench.reference.formats import Format, format_of
 from lossbench.reference.forms import form_of
 
@@ -46,16 +47,16 @@ def _words(coefficients: Coefficients, shape: tuple[int, ...], name: str) -> tup
     return high, low
 
 
-def _binary_labels(plan: Any, positive: Coefficients, negative: Coefficients, shape: tuple[int, ...]) -> Any:
+def _binary_labels(plan: Plan, positive: Coefficients, negative: Coefficients, shape: tuple[int, ...]) -> Numbers:
     """The four words of a and b."""
-    zero = np.zeros(int(np.prod(shape)))
+    zero = np.zeros(math.prod(shape))
     if plan.fixed is not None:
         return np.full_like(zero, plan.fixed[0]), zero, np.full_like(zero, plan.fixed[1]), zero
     a = _words(positive, shape, "positive")
     return (*a, zero, zero) if plan.single else (*a, *_words(negative, shape, "negative"))
 
 
-def _run(fill: Fill, count: int, width: int, step: int, sign: float, divisor: int, fmt: Format) -> Filtered:
+def _run(fill: Fill, count: int, width: int, step: int, sign: float, divisor: float, fmt: Format) -> Filtered:
     """Fill and round `count` cases of `width` results, `step` cases at a time."""
     out = results(count * width)
     work = room(min(count, step) * width, 4)
@@ -63,25 +64,18 @@ def _run(fill: Fill, count: int, width: int, step: int, sign: float, divisor: in
         stop = min(start + step, count)
         numbers = tuple(w[: (stop - start) * width] for w in work)
         fill(slice(start, stop), numbers)
-        if divisor > 1:
+        if divisor != 1.0:
             divide(numbers, float(divisor))
         if sign < 0.0:
             for word in numbers[:2]:
                 np.negative(word, out=word)
-        round_into(fmt, *numbers, out, start * width)
+        round_into(fmt, numbers, out, start * width)
     return out
 
 
 def _shaped(out: Filtered, shape: tuple[int, ...]) -> Filtered:
     parts = (out.value, out.ulp_exponent, out.tail, out.decided, out.bound)
     return Filtered(*(part.reshape(shape) for part in parts))
-
-
-def _undecided(form: Form, order: int, shape: tuple[int, ...]) -> Filtered:
-    """Nothing decided, in the shape of the results."""
-    row = form.class_axis and order == 0 and not form.vector_value
-    shape = shape[:1] if row else shape
-    return _shaped(results(int(np.prod(shape))), shape)
 
 
 def filtered(
@@ -91,7 +85,7 @@ def filtered(
     negative: Coefficients,
     dtype: str,
     quantity: str,
-    options: str = "",
+    divisor: float = 1.0,
 ) -> Filtered:
     """Round a quantity of a form to `dtype` at N cases where double-word arithmetic decides it.
 
@@ -100,35 +94,34 @@ def filtered(
         so a = y and b = 1 - y; squared error: d = b g(z) - a g(-z). Forms of K classes: a is the effective
         label row, b is not asked. Building blocks ask neither. Coefficients are exact: what one float64 does
         not hold (1 - y for a soft y, a weight times a smoothed label) comes as a pair.
-    quantity: "value", "grad:..." or "hess_diag:...". options: as the form's; "over=mean" is one that is known.
-    Results have the oracle's shape. Raises ValueError for names and shapes that do not fit.
+    quantity: one of the form's. divisor: a number in 1 .. 2^53 that results are divided by, K for a mean over
+        outputs or for labels that were multiplied by it (`reference.targets`).
+    Results have the oracle's shape. Raises ValueError for names, shapes and divisors that do not fit.
     """
     fmt, form = format_of(dtype), form_of(form_name)
     if quantity not in form.quantities:
         raise ValueError(f"quantity: got {quantity!r}, {form.name} has {', '.join(form.quantities)}")
-    form.keywords(options)
-    order = _ORDERS[quantity.split(":")[0]]
+    if not 1.0 <= divisor <= 2.0**53:
+        raise ValueError(f"divisor: got {divisor!r}, wants a number in 1 .. 2^53")
+    order = _ORDERS.get(quantity.split(":")[0])
     wide = np.ascontiguousarray(x, np.float64)
     axes = 2 if form.class_axis else 1
     if wide.ndim != axes:
         raise ValueError(f"x: got {wide.ndim} axes, {form.name} has {axes}")
     size = wide.shape[1] if form.class_axis else 1
-    if options not in ("", "over=mean") or wide.size == 0 or size > _CLASSES:
-        return _undecided(form, order, wide.shape)
+    shape = wide.shape if form.vector_value or quantity != VALUE else wide.shape[:1]
+    if order is None or wide.size == 0 or size > _CLASSES or form_name not in (*ELEMENTWISE, *ROWS):
+        return _shaped(results(math.prod(shape)), shape)
     flat = wide.reshape(-1)
     step = max(1, _BLOCK // size)
-    divisor = size if options == "over=mean" else 1
     if form_name in ELEMENTWISE:
         plan = ELEMENTWISE[form_name]
         labels = _binary_labels(plan, positive, negative, wide.shape)
-        if form.class_axis and order == 0:
-            return _run(sums(plan, flat, labels, size), len(wide), 1, step, plan.sign, divisor, fmt)
-        terms = elementwise(plan, order, flat, labels, _BLOCK)
-        return _shaped(_run(terms, flat.size, 1, _BLOCK, plan.sign, divisor, fmt), wide.shape)
-    if form_name in ROWS:
+        summed = form.class_axis and order == 0
+        fill = sums(plan, flat, labels, size) if summed else elementwise(plan, order, flat, labels, _BLOCK)
+        count, width, step, sign = (len(wide), 1, step, plan.sign) if summed else (flat.size, 1, _BLOCK, plan.sign)
+    else:
         asked = form_name == "softmax_xent"
         fill = rows(form_name, order, flat, _words(positive, wide.shape, "positive") if asked else None, size)
-        single = order == 0 and not form.vector_value
-        out = _run(fill, len(wide), 1 if single else size, step, ROWS[form_name][order], 1, fmt)
-        return out if single else _shaped(out, wide.shape)
-    return _undecided(form, order, wide.shape)
+        count, width, sign = len(wide), math.prod(shape) // len(wide), ROWS[form_name][order]
+    return _shaped(_run(fill, count, width, step, sign, divisor, fmt), shape)

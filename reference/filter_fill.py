@@ -110,11 +110,11 @@ def rows(name: str, order: int, z: Array, labels: Numbers | None, size: int) -> 
     def fill(here: slice, numbers: Numbers) -> None:
         count = here.stop - here.start
         flat = slice(here.start * size, here.stop * size)
-        gaps = room(count * size, 2)
+        gh, gl = room(count * size, 2)
         exps = room(count * size, 5)
         reduced = room(count, 9)
-        filter_rows.gaps(z[flat], size, reduced[0], *gaps)
-        filter_logit.exponentials(*gaps, exps)
+        filter_rows.gaps(z[flat], size, reduced[0], gh, gl)
+        filter_logit.exponentials(gh, gl, exps)
         filter_rows.reduce(exps, size, reduced)
         if labels is None:
             a = (np.zeros(count * size), np.zeros(count * size))
@@ -130,8 +130,8 @@ def rows(name: str, order: int, z: Array, labels: Numbers | None, size: int) -> 
         elif order:
             filter_rows.xent_gradient(exps, a, size, reduced, numbers)
         elif name == "softmax_xent":
-            filter_rows.xent_value(*gaps, a, size, reduced, numbers)
+            filter_rows.xent_value(gh, gl, a, size, reduced, numbers)
         else:
-            filter_rows.logarithms(z[flat], *gaps, name == "log_softmax", size, reduced, numbers)
+            filter_rows.logarithms(z[flat], gh, gl, name == "log_softmax", size, reduced, numbers)
 
     return fill

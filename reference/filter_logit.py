@@ -11,10 +11,27 @@ from typing import Any
 
 import numpy.typing as npt
 
-from lossbench.reference.doubleword import ADD, MUL, add, compiled, fast_two_sum, mul, pow2, two_sum
+from lossbench.reference.doubleword import ADD, MUL, add, compiled, fast_two_sum, inlined, mul, pow2, two_sum
 from lossbench.reference.filter_terms import (
-    LINEAR, LOG1P, QUADRATIC, SLOPE, SMALL, TANH, TAYLOR, exp_of, far, inlined, join, linear, log1p_of, ratios,
-    residual_of, scaled, slope_of, tanh_half, total, within,
+    LINEAR,
+    LOG1P,
+    QUADRATIC,
+    SLOPE,
+    SMALL,
+    TANH,
+    TAYLOR,
+    exp_of,
+    far,
+    join,
+    linear,
+    log1p_of,
+    ratios,
+    residual_of,
+    scaled,
+    slope_of,
+    tanh_half,
+    total,
+    within,
 )  # fmt: skip
 
 Array = npt.NDArray[Any]
@@ -211,9 +228,7 @@ def square(z: Array, labels: tuple[Array, ...], u: tuple[Array, ...], out: tuple
 
 
 @inlined
-def _square_derivative(
-    z: float, labels: _Number, u: tuple[float, float, float, float, float], second: bool
-) -> _Number:
+def _square_derivative(z: float, labels: _Number, u: tuple[float, float, float, float, float], second: bool) -> _Number:
     """d g', or g' (g' + d t) with t = 1 - 2 g(z) = -tanh(z / 2).
 
     Near 0, hard labels: h/4 + z/16 and 1/16 - h z / 8, h = (b - a)/2, within |z| of the last terms; the latter

@@ -12,9 +12,22 @@ from typing import Any
 import numpy.typing as npt
 
 from lossbench.reference.doubleword import (
-    ADD, DIV, LOG, MUL, add, compiled, div, exponent, fast_two_sum, log_parts, mul, pow2, two_sum,
-)  # fmt: skip
-from lossbench.reference.filter_terms import LINEAR, TAYLOR, inlined, join, linear, scaled, within
+    ADD,
+    DIV,
+    LOG,
+    MUL,
+    add,
+    compiled,
+    div,
+    exponent,
+    fast_two_sum,
+    inlined,
+    log_parts,
+    mul,
+    pow2,
+    two_sum,
+)
+from lossbench.reference.filter_terms import LINEAR, TAYLOR, join, linear, scaled, within
 
 Array = npt.NDArray[Any]
 

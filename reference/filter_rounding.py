@@ -110,12 +110,10 @@ def results(count: int) -> Filtered:
     )
 
 
-def round_into(fmt: Format, hi: Array, lo: Array, k: Array, error: Array, out: Filtered, start: int = 0) -> None:
-    """Round (hi + lo) 2^k, each within error 2^k, to the format, into `out` from `start` on."""
+def round_into(fmt: Format, numbers: tuple[Array, ...], out: Filtered, start: int = 0) -> None:
+    """Round numbers (hi, lo, k, error), each (hi + lo) 2^k within error 2^k, into `out` from `start` on."""
+    hi, lo, k, error = numbers
     here = slice(start, start + len(hi))
-    limits = (float(fmt.precision), float(fmt.emin), float(fmt.emax), fmt.maxfinite)
-    overflow = float(getattr(fmt, "overflow", math.inf))
-    _round_all(
-        hi, lo, k, error, *limits, overflow, out.value[here], out.ulp_exponent[here], out.tail[here],
-        out.decided[here], out.bound[here],
-    )  # fmt: skip
+    p, emin, emax = float(fmt.precision), float(fmt.emin), float(fmt.emax)
+    written = (out.value[here], out.ulp_exponent[here], out.tail[here], out.decided[here], out.bound[here])
+    _round_all(hi, lo, k, error, p, emin, emax, fmt.maxfinite, fmt.overflow, *written)

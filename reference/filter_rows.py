@@ -2,7 +2,8 @@
 
 As in `reference.categorical`: e_k = exp(z_k - z_top) with gaps that are exact pairs, the sum S over the classes
 other than the largest apart, D = 1 + S. A `rows` tuple holds, for each row, (top, sh, sl, n, lh, ll, kl, dh, dl):
-S = (sh + sl) 2^n, log D = (lh + ll) 2^kl, D = dh + dl. An `exps` tuple is that of `filter_logit.exponentials`. Arrays of classes are flat, row after row.
+S = (sh + sl) 2^n, log D = (lh + ll) 2^kl, D = dh + dl. An `exps` tuple is that of `filter_logit.exponentials`. Arrays
+of classes are flat, row after row.
 """
 
 from __future__ import annotations
@@ -13,10 +14,22 @@ from typing import Any
 import numpy.typing as npt
 
 from lossbench.reference.doubleword import (
-    ADD, DIV, EXP, LOG, MUL, add, compiled, div, is_power, mul, pow2, two_sum,
-)  # fmt: skip
+    ADD,
+    DIV,
+    EXP,
+    LOG,
+    MUL,
+    add,
+    compiled,
+    div,
+    inlined,
+    is_power,
+    mul,
+    pow2,
+    two_sum,
+)
 from lossbench.reference.filter_probability import log1p_sum
-from lossbench.reference.filter_terms import far, inlined, join, within
+from lossbench.reference.filter_terms import far, join, within
 
 Array = npt.NDArray[Any]
 _Row = tuple[Array, ...]

@@ -10,10 +10,25 @@ from __future__ import annotations
 import math
 
 from lossbench.reference.doubleword import (
-    ADD, DIV, EXP, EXP_MAX, LOG, MUL, add, div, exp_minus, exponent, fast_two_sum, fma, log_parts, mul, pow2, two_prod,
+    ADD,
+    DIV,
+    EXP,
+    EXP_MAX,
+    LOG,
+    MUL,
+    add,
+    div,
+    exp_minus,
+    exponent,
+    fast_two_sum,
+    fma,
+    inlined,
+    log_parts,
+    mul,
+    pow2,
+    two_prod,
     two_sum,
-)  # fmt: skip
-from lossbench.reference.doubleword import inlined as inlined
+)
 
 #: Below 2^_FAR only the sign of an exp(-a) is known: it is clamped, and its relative error is called 1.
 _FAR = -2870.0

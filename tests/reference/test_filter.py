@@ -10,19 +10,19 @@ import flint
 import numpy as np
 import pytest
 
-from lossbench.reference import FORMS, evaluate, form_of
+from lossbench.reference import FORMS, check, evaluate, form_of
+from lossbench.reference.case import cases_of
 from lossbench.reference.filter import filtered
 from lossbench.reference.filter_fill import ELEMENTWISE, ROWS
 from lossbench.reference.filter_rounding import TAIL_ERROR
+from lossbench.reference.first import First
 from lossbench.reference.form import VALUE
 from lossbench.reference.formats import FORMATS, decode, to_nearest
 from lossbench.suites.catalog import SUITES
 
-DTYPES = ("float16", "bfloat16", "float32", "float64")
+DTYPES = ("float8_e4m3fn", "float8_e5m2", "float16", "bfloat16", "float32", "float64")
 NAMES = (*ELEMENTWISE, *ROWS)
-CASES = [(n, o, q) for n in NAMES for o, _ in form_of(n).options for q in form_of(n).quantities if o != "normalized"]
-#: What the oracle's own tails are good to, in ulps.
-ORACLE_TAIL = 2.0**-45
+CASES = [(n, o, q) for n in NAMES for o in form_of(n).variants for q in form_of(n).quantities[:3] if o != "normalized"]
 LABELLED = [name for name in NAMES if form_of(name).encodings != ("-",)]
 
 
@@ -73,19 +73,41 @@ def draw(form, encoding, dtype, count, rng, bits=False, size=5):
 def disagreements(got, want):
     """Where something decided is not what the oracle says."""
     value = (got.value == want.value) | (np.isnan(got.value) & np.isnan(want.value))
-    same = value & (np.signbit(got.value) == np.signbit(want.value))
-    ulp = (got.ulp_exponent == want.ulp_exponent) | np.isinf(want.value)
-    tail = np.abs(got.tail - want.tail) <= got.bound + ORACLE_TAIL
+    same = value & ((np.signbit(got.value) == np.signbit(want.value)) | (want.value == 0))
+    ulp = (got.ulp_exponent == want.ulp_exponent) | ~np.isfinite(want.value)
+    tail = np.abs(got.tail - want.tail) <= got.bound + want.certificates["radius"]
     return got.decided & ~(same & ulp & tail)
+
+
+def zeros_with_wrong_signs(form, x, y, dtype, quantity, options, got):
+    """Decided zeros whose sign is not that of the first oracle, which adds positive terms only."""
+    if form.name == "softmax" and quantity != VALUE:
+        return []  # the first oracle cannot write exp(-1e9) twice multiplied
+    said = form.said(options)
+    labels = check.labels(form, y, x, said)
+    cases = cases_of(form, x, labels, check.sample_weight(None, len(x)), said)
+    first = First(form, quantity, said, FORMATS[dtype])
+    zero = (got.decided & (got.value == 0)).reshape(len(x), -1)
+    signs = np.signbit(got.value).reshape(len(x), -1)
+    wrong = []
+    for i in np.flatnonzero(zero.any(axis=1))[:20]:
+        results = [math.copysign(1, one.value) < 0 for one in first.results(cases[i], None)]
+        wrong += [x[i]] if np.any(zero[i] & (signs[i] != results)) else []
+    return wrong
 
 
 def compare(name, x, y, dtype, quantity, options=""):
     form = form_of(name)
-    got = filtered(name, x, *coefficients(form, x, y), dtype, quantity, options)
+    got = filtered(name, x, *coefficients(form, x, y), dtype, quantity, x.shape[-1] if options == "over=mean" else 1.0)
     want = evaluate(form, x, y, dtype, quantity, options)
     assert got.value.shape == got.decided.shape == want.value.shape
     bad = np.argwhere(disagreements(got, want))
-    assert len(bad) == 0, (x[bad[0][0]], None if y is None else y[bad[0][0]], bad[0])
+    if len(bad):
+        i = tuple(bad[0])
+        case = f"{x[i[0]]}, {None if y is None else y[i[0]]}, component {i[1:]}"
+        results = [(r.value[i], r.ulp_exponent[i], r.tail[i]) for r in (got, want)]
+        pytest.fail(f"{name} {quantity} {options} {dtype} at {case}: {results}, bound {got.bound[i]}")
+    assert zeros_with_wrong_signs(form, x, y, dtype, quantity, options, got) == []
     assert np.all(got.bound[got.decided] <= TAIL_ERROR)
     return got
 
@@ -99,11 +121,9 @@ def test_what_is_decided_equals_the_oracle_at_random_points_and_bits(name, optio
                 continue
             rng = seeded(name, options, quantity, dtype, encoding)
             for bits in (False, True):
-                if bits and name == "softmax" and dtype != "float16":
-                    continue  # products of such probabilities are beyond the oracle
                 x, y = draw(form, encoding, dtype, 24 if form.class_axis else 100, rng, bits)
                 got = compare(name, x, y, dtype, quantity, options)
-                assert bits or np.mean(got.decided) > 0.9
+                assert bits or form.wrt != "z" or np.mean(got.decided) > 0.9
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -123,10 +143,7 @@ def test_what_is_decided_equals_the_oracle_at_the_points_of_the_suites(name):
                 x, y = cases.x[some], None if cases.y is None else np.asarray(cases.y)[some]
                 if form.class_axis and y is not None and y.ndim == 1 and np.any((y < 0) | (y >= classes)):
                     continue
-                for quantity in form.quantities:
-                    if name == "softmax" and quantity != VALUE:
-                        gap = np.ptp(np.nan_to_num(x), axis=1)
-                        x = x[gap < 1e9]  # products of such probabilities are beyond the oracle
+                for quantity in form.quantities[:3]:
                     compare(name, x, y, dtype, quantity)
 
 
@@ -152,7 +169,7 @@ def test_nearly_all_random_bit_patterns_of_one_logit_are_decided(name, dtype):
     form = form_of(name)
     x, y = draw(form, form.encodings[0], dtype, 20000, seeded(name, dtype), bits=True)
     a, b = coefficients(form, x, y)
-    for quantity in form.quantities:
+    for quantity in form.quantities[:3]:
         got = filtered(name, x, a, b, dtype, quantity)
         assert np.mean(got.decided) >= 0.999
 
@@ -210,7 +227,7 @@ def test_a_wrong_bound_is_caught():
     want = evaluate(form, x, y, "float64", VALUE)
     got = filtered("sigmoid_bce", x, a, b, "float64", VALUE)
     assert not disagreements(got, want).any()
-    got.tail[:] += 2.0**-40  # an error of 2^-93 that the bound does not own up to
+    got.tail[:] += 2.0**-36  # an error of 2^-89 that the bound does not own up to
     assert disagreements(got, want).all()
     narrow = filtered("sigmoid_bce", x, a, b, "float64", VALUE)
     narrow.ulp_exponent[:] -= 1
@@ -227,7 +244,7 @@ def test_nothing_is_guessed_outside_the_domain(name):
         x = np.full((4, 3) if form.class_axis else 4, 0.5)
         x[..., 0] = bad
         ones = np.full(x.shape, 0.5)
-        for quantity in form.quantities:
+        for quantity in form.quantities[:3]:
             got = filtered(name, x, ones, ones, "float32", quantity)
             touched = got.decided if got.decided.ndim == 1 and form.class_axis else got.decided[..., 0]
             assert not np.any(touched)
@@ -235,7 +252,7 @@ def test_nothing_is_guessed_outside_the_domain(name):
         return
     x = np.full((1, 3) if form.class_axis else 1, 0.3)
     for bad in (math.nan, math.inf, -1.0, 1e-40, 1e40):
-        for quantity in form.quantities:
+        for quantity in form.quantities[:3]:
             assert not filtered(name, x, np.full(x.shape, bad), np.ones(x.shape), "float32", quantity).decided.any()
 
 
@@ -252,11 +269,11 @@ def test_terms_that_cancel_are_left_or_right():
     assert got.decided.tolist() == [False, True, False]
 
 
-def test_forms_and_options_without_a_kernel_decide_nothing():
+def test_forms_and_quantities_without_a_kernel_decide_nothing():
     x = np.full((2, 3), 0.25)
     got = filtered("bernoulli_likelihood", x, x, x, "float32", VALUE)
     assert got.value.shape == (2,) and not got.decided.any()
-    got = filtered("prob_xent", x, x, None, "float32", "grad:q", "normalized")
+    got = filtered("softmax_xent", x, x, None, "float32", "hvp:z")
     assert got.value.shape == (2, 3) and not got.decided.any()
     assert not filtered("softmax_xent", x[:, :1], x[:, :1], None, "float32", VALUE).decided.any()
     assert filtered("softmax_xent", x[:0], x[:0], None, "float32", "grad:z").value.shape == (0, 3)
@@ -275,7 +292,7 @@ def test_every_form_has_a_kernel_or_is_known_to_have_none():
         (("sigmoid_bce", np.zeros(2), np.zeros(2), np.zeros(3), "float32", VALUE), "negative"),
         (("softmax_xent", np.zeros((2, 2)), np.zeros(2), None, "float32", VALUE), "shape"),
         (("sigmoid", np.zeros(2), None, None, "float31", VALUE), "float16"),
-        (("sigmoid", np.zeros(2), None, None, "float32", VALUE, "over=mean"), "options"),
+        (("sigmoid", np.zeros(2), None, None, "float32", VALUE, 0.5), "divisor"),
     ],
 )
 def test_errors_name_the_argument(arguments, message):
