@@ -28,7 +28,11 @@ def inlined(function: F) -> F:
 
 
 def compiled(function: F) -> F:
-    """Compile a loop and keep it on disk. No fast-math flag anywhere: error-free transforms would not survive."""
+    """Compile a loop and keep it on disk. No fast-math flag anywhere: error-free transforms would not survive.
+
+    Numba looks at the loop's own module to see whether the kept code is still right, not at what it inlines from
+    other modules: after an edit here, or in `filter_terms`, empty the `__pycache__` of the reference.
+    """
     return cast(F, njit(error_model="numpy", cache=True)(function))
 
 

@@ -17,7 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.reference.filter_fill import ELEMENTWISE, ROWS, Fill, Numbers, Plan, elementwise, room, rows, sums
+from lossbench.reference.filter_fill import (
+    ELEMENTWISE,
+    ROWS,
+    Fill,
+    Numbers,
+    Plan,
+    class_sums,
+    elementwise,
+    output_sums,
+    room,
+    rows,
+)
 from lossbench.reference.filter_probability import divide
 from lossbench.reference.filter_rounding import Filtered, results, round_into
 from lossbench.reference.form import GRAD, HESS, VALUE
@@ -118,7 +129,8 @@ def filtered(
         plan = ELEMENTWISE[form_name]
         labels = _binary_labels(plan, positive, negative, wide.shape)
         summed = form.class_axis and order == 0
-        fill = sums(plan, flat, labels, size) if summed else elementwise(plan, order, flat, labels, _BLOCK)
+        sums = class_sums if plan.probability else output_sums
+        fill = sums(flat, labels, size) if summed else elementwise(plan, order, flat, labels, _BLOCK)
         count, width, step, sign = (len(wide), 1, step, plan.sign) if summed else (flat.size, 1, _BLOCK, plan.sign)
     else:
         asked = form_name == "softmax_xent"

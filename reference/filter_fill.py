@@ -86,20 +86,33 @@ def elementwise(plan: Plan, order: int, x: Array, labels: Numbers, block: int) -
     return probabilities if plan.probability else logits
 
 
-def sums(plan: Plan, x: Array, labels: Numbers, size: int) -> Fill:
-    """Values of rows of `size` outputs or classes, each the sum of its elements'."""
-    terms = elementwise(plan, 0, x, labels, len(x))
+def output_sums(z: Array, labels: Numbers, size: int) -> Fill:
+    """Values of rows of `size` binary outputs."""
 
     def fill(here: slice, numbers: Numbers) -> None:
         flat = slice(here.start * size, here.stop * size)
-        if not plan.probability:
-            u = room(flat.stop - flat.start, 5)
-            filter_logit.exponentials(np.abs(x[flat]), np.zeros(flat.stop - flat.start), u)
-            filter_logit.value_rows(x[flat], tuple(w[flat] for w in labels), u, size, numbers)
-            return
-        work = room(flat.stop - flat.start, 4)
-        terms(flat, work)
-        filter_probability.sum_rows(work, size, numbers)
+        a, u = tuple(w[flat] for w in labels), room(flat.stop - flat.start, 5)
+        filter_logit.exponentials(np.abs(z[flat]), np.zeros(flat.stop - flat.start), u)
+        filter_logit.tails(a, u)
+        filter_logit.value_rows(z[flat], a, u, size, numbers)
+
+    return fill
+
+
+def class_sums(q: Array, labels: Numbers, size: int) -> Fill:
+    """Values of rows of `size` class probabilities; only classes with a weight have a logarithm taken."""
+
+    def fill(here: slice, numbers: Numbers) -> None:
+        flat = slice(here.start * size, here.stop * size)
+        p, a = q[flat], tuple(w[flat] for w in labels)
+        weighted = np.flatnonzero((a[0] != 0.0) | (a[1] != 0.0))
+        terms = tuple(np.zeros(len(p)) for _ in range(4))
+        terms[3][~((p >= 0.0) & (p <= 1.0))] = np.inf
+        some = room(len(weighted), 4)
+        filter_probability.value(p[weighted], tuple(w[weighted] for w in a), some)
+        for whole, part in zip(terms, some, strict=True):
+            whole[weighted] = part
+        filter_probability.sum_rows(terms, size, numbers)
 
     return fill
 

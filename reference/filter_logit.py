@@ -86,10 +86,22 @@ def _plus(h: float, low: float, x: float) -> tuple[float, float, float]:
 
 
 @compiled
-def value_rows(z: Array, labels: tuple[Array, ...], u: tuple[Array, ...], size: int, out: tuple[Array, ...]) -> None:
-    """Sums of L over rows of `size` outputs: the heads apart from the tails, and exactly where two words hold them."""
+def tails(labels: tuple[Array, ...], u: tuple[Array, ...]) -> None:
+    """(a + b) log1p(u) as (hi, lo, k) in the place of ph, pl and uh."""
     ah, al, bh, bl = labels
-    _, _, uh, ul, n = u
+    ph, pl, uh, ul, n = u
+    for i in range(len(n)):
+        lh, ll, k = log1p_of(uh[i], ul[i], n[i])
+        ch, cl = total(ah[i], al[i], bh[i], bl[i])
+        ph[i], pl[i] = mul(ch, cl, lh, ll)
+        uh[i] = k
+
+
+@compiled
+def value_rows(z: Array, labels: tuple[Array, ...], u: tuple[Array, ...], size: int, out: tuple[Array, ...]) -> None:
+    """Sums of L over rows of `size` outputs from their `tails`; of the heads exactly where two words hold it."""
+    ah, al, bh, bl = labels
+    tail_h, tail_l, tail_k, _, n = u
     for row in range(len(out[0])):
         first = row * size
         widest, base, error = 0.0, -8000.0, 0.0
@@ -107,11 +119,8 @@ def value_rows(z: Array, labels: tuple[Array, ...], u: tuple[Array, ...], size: 
             h, low, rest = _plus(h, low, xh)
             h, low, more = _plus(h, low, xl)
             h_error += x_error + rest + more + (2.0**-1000 if (x < 2.0**-800) & (xh != 0.0) else 0.0)
-            ch, cl = total(ah[i], al[i], bh[i], bl[i])
-            lh, ll, k = log1p_of(uh[i], ul[i], n[i])
-            lh, ll = mul(ch, cl, lh, ll)
-            scale = pow2(max(-900.0, min(900.0, k - base)))
-            th, tl = add(th, tl, lh * scale, ll * scale)
+            scale = pow2(max(-900.0, min(900.0, tail_k[i] - base)))
+            th, tl = add(th, tl, tail_h[i] * scale, tail_l[i] * scale)
         eps = 1.0 if far(base) else 1.01 * (LOG1P + MUL + (size + 1) * ADD)
         rh, rl, kr, e = join(h, low, h_error, th, tl, base - kh, eps)
         out[0][row], out[1][row], out[2][row] = rh, rl, kr + kh
