@@ -174,6 +174,34 @@ def test_nearly_all_random_bit_patterns_of_one_logit_are_decided(name, dtype):
         assert np.mean(got.decided) >= 0.999
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_options_are_coefficients_and_a_divisor(order, dtype):
+    """pos_weight 2.5; class weights and smoothing "K" over K = 3 classes, coefficients multiplied by K, eps = 1/8."""
+    rng = seeded("options", str(order), dtype)
+    form = form_of("sigmoid_bce")
+    x, y = draw(form, "binary", dtype, 200, rng)
+    quantity = form.quantities[order]
+    got = filtered(form.name, x, 2.5 * y, 1 - y, dtype, quantity)
+    assert not disagreements(got, evaluate(form, x, y, dtype, quantity, "pos_weight=2.5")).any()
+    assert got.decided.mean() > 0.99
+    form = form_of("softmax_xent")
+    x, y = draw(form, "onehot", dtype, 100, rng, size=3)
+    a = np.array([0.5, 3.0, 1.25]) * (0.875 * 3 * y + 0.125)
+    got = filtered(form.name, x, a, None, dtype, quantity, 3.0)
+    want = evaluate(form, x, y, dtype, quantity, "label_smoothing=0.125,weight=0.5;3.0;1.25")
+    assert not disagreements(got, want).any() and got.decided.mean() > 0.99
+
+
+@pytest.mark.parametrize("name", [*ROWS, "multilabel_bce"])
+def test_rows_of_many_classes(name):
+    form, rng = form_of(name), seeded(name, "many")
+    encoding = form.encodings[-1] if name != "softmax_xent" else "onehot"
+    x, y = draw(form, encoding, "float64", 4, rng, size=300)
+    for quantity in form.quantities[:3]:
+        assert np.mean(compare(name, x, y, "float64", quantity).decided) > 0.95
+
+
 # -- the bound itself, against Arb with naive formulas
 
 
