@@ -31,7 +31,13 @@ _METRICS = {
 
 def _forms() -> list[dict[str, Any]]:
     return [
-        {"form": f.name, "encodings": list(f.encodings), "options": list(f.accepts), "variants": list(f.variants), "formula": f.summary}
+        {
+            "form": f.name,
+            "encodings": list(f.encodings),
+            "options": list(f.accepts),
+            "variants": list(f.variants),
+            "formula": f.summary,
+        }
         for f in FORMS
     ]
 

@@ -88,7 +88,7 @@ class Progress(Protocol):
     """How an audit tells where it is."""
 
     def advance(self, steps: int = 1) -> None:
-        """Points are finished."""
+        """Tasks are finished."""
 
 
 def _variants(form: Form) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lossbench.reference import check
-from lossbench.reference.case import Mean, cases_of
+from lossbench.reference.case import Case, Mean, cases_of
 from lossbench.reference.certificate import KINDS, ORACLES, Certificate, Certified
 from lossbench.reference.form import VALUE, Form
-from lossbench.reference.formats import format_of, to_nearest
+from lossbench.reference.formats import Format, format_of, to_nearest
 from lossbench.reference.forms import form_of
 from lossbench.reference.options import Options
 from lossbench.reference.referee import Referee
@@ -43,6 +43,19 @@ class Exact:
         """The certificate of one result."""
         kind, oracles, precision, radius = self.certificates[place].item()
         return Certificate(KINDS[kind], precision, radius, ORACLES[oracles])
+
+
+def count_certificates(answers: Iterable[Exact]) -> dict[str, dict[str, int]]:
+    """Numbers of results by the kind of their certificate, and by the oracles behind it."""
+    kinds = np.zeros(len(KINDS), int)
+    oracles = np.zeros(len(ORACLES), int)
+    for answer in answers:
+        kinds += np.bincount(answer.certificates["kind"].reshape(-1), minlength=len(KINDS))
+        oracles += np.bincount(answer.certificates["oracles"].reshape(-1), minlength=len(ORACLES))
+    return {
+        "kind": dict(zip(KINDS, kinds.tolist(), strict=True)),
+        "oracles": dict(zip(ORACLES, oracles.tolist(), strict=True)),
+    }
 
 
 def _collect(results: Sequence[Sequence[Certified]], columns: int) -> Exact:
@@ -91,14 +104,10 @@ def evaluate(
     the two disagree: there is no uncertain result.
     """
     fmt = format_of(dtype)
-    check.choices(form, quantity, reduction, denominator)
+    check.reduction(reduction, denominator)
     said = form.said(options)
-    wide = check.numbers(form.wrt, x, 2 if form.class_axis else 1, fmt)
-    check.domain(form, wide)
+    wide, labels, weights = _checked(form, x, y, fmt, quantity, said, sample_weight)
     size = wide.shape[1] if form.class_axis else 1
-    check.sizes(form, said, size)
-    labels = check.labels(form, y, wide, said)
-    weights = check.sample_weight(sample_weight, len(wide))
     cases = cases_of(form, wide, labels, weights, said)
     referee = Referee(form, quantity, said, fmt)
     mean = Mean(cases, denominator == "sum_w") if reduction == "mean" else None
@@ -127,6 +136,16 @@ def exact(
     Inputs are rounded to `dtype` first, because that is where a library would be asked.
     """
     form = form_of(form) if isinstance(form, str) else form
+    said = form.said(options)
+    case = case_of(form, x, y, dtype, quantity, said)
+    size = len(case.x) if isinstance(case.x, list) else 1
+    flat = form.components(quantity, size) == 1 and not (form.class_axis and quantity != VALUE)
+    result = _collect([Referee(form, quantity, said, format_of(dtype)).results(case)], form.components(quantity, size))
+    return result[0, 0] if flat and not (form.class_axis and form.vector_value) else result[0]
+
+
+def case_of(form: Form, x: npt.ArrayLike, y: npt.ArrayLike | None, dtype: str, quantity: str, options: Options) -> Case:
+    """One checked case with inputs rounded to the format; arguments as for `exact`."""
     fmt = format_of(dtype)
     inputs = np.asarray(x)
     if inputs.dtype.kind not in "fiub":
@@ -136,5 +155,23 @@ def exact(
         labels = np.asarray(y)[None]
         if labels.dtype.kind == "f" or (labels.dtype.kind in "iub" and not (form.by_class and labels.ndim == 1)):
             labels = to_nearest(labels, fmt.name)
-    result = evaluate(form, to_nearest(inputs, dtype)[None], labels, dtype, quantity, options, check_every=1)
-    return result[0]
+    wide, checked, _ = _checked(form, to_nearest(inputs, dtype)[None], labels, fmt, quantity, options, None)
+    return cases_of(form, wide, checked, None, options)[0]
+
+
+def _checked(
+    form: Form,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike | None,
+    fmt: Format,
+    quantity: str,
+    options: Options,
+    sample_weight: npt.ArrayLike | None,
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None, npt.NDArray[Any] | None]:
+    """Inputs, labels and sample weights of the form's domain, or a ValueError that names the argument."""
+    check.quantity(form, quantity)
+    wide = check.numbers(form.wrt, x, 2 if form.class_axis else 1, fmt)
+    check.domain(form, wide)
+    check.sizes(form, options, wide.shape[1] if form.class_axis else 1)
+    labels = check.labels(form, y, wide, options)
+    return wide, labels, check.sample_weight(sample_weight, len(wide))

@@ -246,45 +246,8 @@ def _likelihood(quantity: str, z: Sequence[float], y: Sequence[float]) -> _Found
     return found
 
 
-def _probabilities(quantity: str, q: Sequence[float], labels: Labels, normalized: bool) -> _Found:
-    a = labels.classes
-    if not normalized and quantity != VALUE:
-        return [_free_partial(quantity, x, w) for x, w in zip(q, labels.classes, strict=True)]
-    if labels.undefined or any(map(math.isnan, q)):
-        return [NAN] * (1 if quantity == VALUE else len(q))
-    mass = sum((rational(x) for x in q), ZERO) if normalized else _ONE
-    if mass == 0:
-        return [NAN] * (1 if quantity == VALUE else len(q))
-    if quantity == VALUE:
-        asked = [x for x, w in zip(q, a, strict=True) if w != 0]
-        if 0 in asked:
-            return [Limit(math.inf)]
-        return [Limit(ZERO) if all(rational(x) == mass for x in asked) else None]
-    total, side = _mass(a), (1 if quantity == GRAD else -1)
-    shared = side * total / (mass if quantity == GRAD else mass * mass)
-    found: _Found = []
-    for x, w in zip(q, a, strict=True):
-        own = _free_partial(quantity, x, w)
-        found.append(own if isinstance(own.value, float) else Limit(own.value + shared))
-    return found
-
-
-def _free_partial(quantity: str, q: float, w: Weight) -> Limit:
-    """-w/q or w/q^2, 0 where w = 0 = q."""
-    if math.isnan(q) or (isinstance(w, float) and math.isnan(w)):
-        return NAN
-    if w == 0:
-        return Limit(ZERO)
-    if q == 0:
-        return Limit(-math.inf if quantity == GRAD else math.inf)
-    x = rational(q)
-    return Limit(-rational(w) / x if quantity == GRAD else rational(w) / (x * x))
-
-
 def rows(name: str, quantity: str, z: Sequence[float], labels: Labels, options: Options) -> _Found:
     """The limits or exact cases of a form with a class axis, None for each component that balls decide."""
-    if name == "prob_xent":
-        return _probabilities(quantity, z, labels, options.normalized)
     if name in ("multilabel_bce", "bernoulli_log_likelihood"):
         return _outputs(name, quantity, z, labels, options)
     if labels.undefined or any(map(math.isnan, z)):

@@ -7,7 +7,7 @@ from typing import Any
 
 from flint import arb, ctx, fmpq
 
-from lossbench.reference import balls, limits, row_limits
+from lossbench.reference import balls, limits, probability_limits, row_limits
 from lossbench.reference.ball_rounding import round_ball, round_limit
 from lossbench.reference.case import Case, Mean
 from lossbench.reference.certificate import BALL, ENCLOSURE, EXACT, SECOND, Certificate, Certified
@@ -39,6 +39,10 @@ class Second:
         if case.ignored:
             size = len(case.x) if self.form.class_axis else 1
             return [Limit(ZERO)] * self.form.components(self.quantity, size)
+        if self.form.name == "prob_bce":
+            return [probability_limits.scalar(self.quantity, case.x, labels)]
+        if self.form.name == "prob_xent":
+            return probability_limits.rows(self.quantity, case.x, labels, self.options.normalized)
         if self.form.class_axis:
             return row_limits.rows(self.form.name, self.quantity, case.x, labels, self.options)
         return [limits.scalar(self.form.name, self.quantity, case.x, labels)]

@@ -104,7 +104,7 @@ def test_every_call_is_of_a_form(library):
     known = {form.name: form for form in FORMS}
     for call in adapter_of(library).calls:
         assert set(call.encodings) <= set(known[call.form].encodings)
-        known[call.form].keywords(call.options)
+        known[call.form].said(call.options)
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
