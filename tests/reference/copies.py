@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
+
+import mpmath
 
 #: The name that copies are imported under; it takes the place of `lossbench` in their imports.
 ALIAS = "lossbench_copy"
@@ -121,4 +123,7 @@ def copied(fault: Fault | None = None) -> Copy:
         for stem in _MODULES:
             importlib.import_module(f"{ALIAS}.reference.{stem}")
         metrics = importlib.import_module(f"{ALIAS}.harness.metrics")
+    # a context of mpmath takes as long to make as ten points; the first oracle sets its precision before each use
+    context = mpmath.MPContext()
+    reference.first.mpmath = SimpleNamespace(MPContext=lambda: context)
     return Copy(reference, metrics)
