@@ -14,8 +14,8 @@ from lossbench.reference.rounding import Rounded, finish, round_fraction, signed
 
 #: A ball is accepted when it also pins the tail to within 2^-32 ulps.
 TAIL_BITS = 32
-#: A ball around zero that lies within 2^_NOTHING is a zero of every format.
-_NOTHING = -2000
+#: A ball around zero that lies within 2^_NOTHING is a zero of every format (`balls` evaluates down to 2^-1.5e6).
+_NOTHING = -1_000_000
 #: A perturbation of 2^-_SIDE / denominator is smaller than the distance of a fraction to any midpoint.
 _SIDE = 2400
 

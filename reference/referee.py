@@ -33,12 +33,19 @@ def agree(first: Rounded, second: Certified) -> bool:
         return math.isnan(first.value) and math.isnan(other.value)
     if first.value != other.value:
         return False
+    if first.value == 0 and second.certificate.kind != EXACT and signs_differ(first.value, other.value):
+        return False
     if math.isinf(first.value) or (second.certificate.kind == EXACT and first.tail == other.tail):
         return True
     return (
         first.ulp_exponent == other.ulp_exponent
         and abs(first.tail - other.tail) <= second.certificate.radius + FIRST_RADIUS
     )
+
+
+def signs_differ(one: float, other: float) -> bool:
+    """Whether two numbers, zeros among them, have different signs."""
+    return math.copysign(1.0, one) != math.copysign(1.0, other)
 
 
 class Referee:

@@ -129,7 +129,7 @@ def nearest(real: Real, fmt: Format, error_bits: int) -> Rounded | None:
         width = 1 << (r_exp - exponent)
         low = round_fraction(middle - width, d, exponent - d_exp, fmt)
         high = round_fraction(middle + width, d, exponent - d_exp, fmt)
-        if low != high or (m, q) != low:
+        if low != high or (m, q) != low or abs(middle) <= width:  # the last: not even the sign of a zero is known
             return None
         if r_exp - _magnitude(real.den) + 1 - q > -TAIL_BITS:
             return None
