@@ -148,7 +148,8 @@ def same_results(one: Exact, other: Exact) -> npt.NDArray[np.bool_]:
     values = (one.value == other.value) | (np.isnan(one.value) & np.isnan(other.value))
     slack = one.certificates["radius"] + other.certificates["radius"] + 2.0**-50
     alike: npt.NDArray[np.bool_] = (one.ulp_exponent == other.ulp_exponent) & (np.abs(one.tail - other.tail) <= slack)
-    return values & (alike | ~np.isfinite(one.value))
+    both: npt.NDArray[np.bool_] = values & (alike | ~np.isfinite(one.value))
+    return both
 
 
 def exact(
