@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flint import arb, ctx, fmpq
+from flint import fmpq
 
 from lossbench.reference.form import GRAD, HESS, VALUE, hvp_direction
-from lossbench.reference.limits import FAR, FAR_EXPONENT, NAN, ZERO, Limit, bce, negated, sign
+from lossbench.reference.limits import FAR, NAN, ZERO, Limit, bce, negated, sign
 from lossbench.reference.options import Options
 from lossbench.reference.rationals import Labels, Weight, rational
+from lossbench.reference.signs import leading_sign, side_of_quotient
 
 _ONE = fmpq(1)
 _Found = list[Limit | None]
@@ -91,23 +92,6 @@ def _xent_parts(quantity: str, row: _Row, mass: fmpq, a: Sequence[Weight]) -> _F
     return found
 
 
-def _leading_sign(terms: Sequence[tuple[float, fmpq]]) -> int:
-    """Sign of sum c_g exp(z_g) over distinct logits, the largest first. Zero only if every c_g is (Lindemann)."""
-    terms = [(z, c) for z, c in terms if c != 0]
-    if not terms:
-        return 0
-    top = terms[0][0]
-    felt = [(rational(z) - rational(top), c) for z, c in terms if top - z <= FAR]
-    rest = sum((abs(c) for _, c in terms), ZERO)
-    for precision in (128, 1 << 10, 1 << 13, 1 << 16):
-        with ctx.workprec(precision):
-            ball = sum((arb(c) * arb(gap).exp() for gap, c in felt), arb(0))
-            ball += arb(0, (arb(rest) * arb(2) ** FAR_EXPONENT).upper())
-            if ball > 0 or ball < 0:
-                return 1 if ball > 0 else -1
-    raise ArithmeticError("the sign of a sum of exponentials is not decided at 65536 bits")
-
-
 def _hvp(z: Sequence[float], row: _Row, mass: fmpq) -> _Found:
     """T p_k sum_j p_j (v_k - v_j): exactly zero when the differences cancel among each set of equal logits."""
     groups: dict[float, list[int]] = {}
@@ -118,6 +102,7 @@ def _hvp(z: Sequence[float], row: _Row, mass: fmpq) -> _Found:
     ordered = sorted(groups, reverse=True)
     moments = [sum((v[j] for j in groups[x]), ZERO) for x in ordered]
     sizes = [len(groups[x]) for x in ordered]
+    places = [] if row.near or math.isinf(ordered[0]) else [rational(x) for x in ordered]
     found: _Found = []
     for k, gap in enumerate(row.gaps):
         sums = [size * v[k] - moment for size, moment in zip(sizes, moments, strict=True)]
@@ -126,12 +111,11 @@ def _hvp(z: Sequence[float], row: _Row, mass: fmpq) -> _Found:
         elif row.near:
             found.append(None)
         elif gap > 0:
-            found.append(Limit(ZERO, _leading_sign(list(zip(ordered, sums, strict=True)))))
-        else:  # d/dS of (first + F) / (n + S)^2: group by group n * sum - 2 first * size
+            found.append(Limit(ZERO, leading_sign(list(zip(places, sums, strict=True)))))
+        else:
             n, first = row.count, sums[0]
-            turns = [n * s - 2 * first * size for s, size in zip(sums[1:], sizes[1:], strict=True)]
-            turned = _leading_sign(list(zip(ordered[1:], turns, strict=True)))
-            found.append(Limit(mass * first / (n * n), turned))
+            gaps = [x - places[0] for x in places[1:]]
+            found.append(Limit(mass * first / (n * n), side_of_quotient(n, first, sums[1:], sizes[1:], gaps)))
     return found
 
 
