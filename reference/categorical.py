@@ -221,9 +221,9 @@ def _softmax_hess(mp: Context, z: list[Mpf]) -> list[Real]:
             common = e * others / total**3
             parts.append(about(common * (others - e), common * (others + e)))
         else:
-            others = row.rest if row.leads(k) and n == 1 else n + (row.rest - e) if not row.leads(k) else total - e
+            own, others = (2 - n, row.rest) if row.leads(k) else (e, n + (row.rest - e))
             common = row.exps[0] * e / total**3
-            parts.append(about(common * (e - others), common * (e + others)))
+            parts.append(about(common * (own - others), common * (abs(own) + others)))
     return parts
 
 

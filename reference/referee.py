@@ -27,13 +27,11 @@ class DisagreementError(ArithmeticError):
 
 
 def agree(first: Rounded, second: Certified) -> bool:
-    """Whether the two oracles' results are the same number: value, ulp, and tails within their radii."""
+    """Whether the two oracles' results are the same number: value, sign of a zero, ulp, and tails to their radii."""
     other = second.rounded
     if math.isnan(first.value) or math.isnan(other.value):
         return math.isnan(first.value) and math.isnan(other.value)
-    if first.value != other.value:
-        return False
-    if first.value == 0 and second.certificate.kind != EXACT and signs_differ(first.value, other.value):
+    if first.value != other.value or math.copysign(1, first.value) != math.copysign(1, other.value):
         return False
     if math.isinf(first.value) or (second.certificate.kind == EXACT and first.tail == other.tail):
         return True
@@ -41,11 +39,6 @@ def agree(first: Rounded, second: Certified) -> bool:
         first.ulp_exponent == other.ulp_exponent
         and abs(first.tail - other.tail) <= second.certificate.radius + FIRST_RADIUS
     )
-
-
-def signs_differ(one: float, other: float) -> bool:
-    """Whether two numbers, zeros among them, have different signs."""
-    return math.copysign(1.0, one) != math.copysign(1.0, other)
 
 
 class Referee:

@@ -8,6 +8,7 @@ not vanish; S is below 2^-5900 K, so that higher terms cannot turn the sign.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,16 +103,16 @@ def _hvp(z: Sequence[float], row: _Row, mass: fmpq) -> _Found:
     ordered = sorted(groups, reverse=True)
     moments = [sum((v[j] for j in groups[x]), ZERO) for x in ordered]
     sizes = [len(groups[x]) for x in ordered]
-    places = [] if row.near or math.isinf(ordered[0]) else [rational(x) for x in ordered]
+    places = [] if math.isinf(ordered[0]) or not row.far else [rational(x) for x in ordered]
     found: _Found = []
     for k, gap in enumerate(row.gaps):
         sums = [size * v[k] - moment for size, moment in zip(sizes, moments, strict=True)]
         if row.gone(k) or mass == 0 or not any(sums):
             found.append(Limit(ZERO))
+        elif gap > FAR:
+            found.append(Limit(ZERO, leading_sign(list(zip(places, sums, strict=True)))))
         elif row.near:
             found.append(None)
-        elif gap > 0:
-            found.append(Limit(ZERO, leading_sign(list(zip(places, sums, strict=True)))))
         else:
             n, first = row.count, sums[0]
             gaps = [x - places[0] for x in places[1:]]
@@ -119,7 +120,14 @@ def _hvp(z: Sequence[float], row: _Row, mass: fmpq) -> _Found:
     return found
 
 
-def _softmax_parts(quantity: str, row: _Row) -> _Found:
+def _majority(z: Sequence[float], row: _Row) -> int:
+    """Sign of 2 p - 1 for the only class at the largest logit: that of 1 - sum exp(-gap) over the others."""
+    near = Counter(x for x, gap in zip(z, row.gaps, strict=True) if 0 < gap <= FAR)
+    terms = [(rational(max(z)), _ONE), *((rational(x), fmpq(-near[x])) for x in sorted(near, reverse=True))]
+    return leading_sign(terms, fmpq(len(z)))
+
+
+def _softmax_parts(quantity: str, z: Sequence[float], row: _Row) -> _Found:
     """Derivatives of p_0: p_0 (1 - p_0), -p_0 p_k; and p_0 (1 - p_0)(1 - 2 p_0), p_0 p_k (2 p_k - 1)."""
     n, far = row.count, int(row.far)
     found: _Found = []
@@ -130,13 +138,13 @@ def _softmax_parts(quantity: str, row: _Row) -> _Found:
             found.append(Limit(ZERO, 1))
         elif gap > FAR or (row.gaps[0] > FAR and (quantity == GRAD or gap > 0 or n > 1)):
             found.append(Limit(ZERO, -1))
+        elif row.gaps[0] > FAR:  # the second derivative in the only largest class: p_0 p_k (2 p_k - 1)
+            found.append(Limit(ZERO, _majority(z, row)))
         elif row.near:
             found.append(None)
         elif k == 0:
             value, change = _power(quantity, n)
             found.append(Limit(value, change * far))
-        elif row.gaps[0] > FAR:  # the second derivative in the only large class: p_0 (2 p_k - 1) with p_k near 1
-            found.append(Limit(ZERO, 1))
         else:
             p = fmpq(1, n)
             if quantity == GRAD:
@@ -158,7 +166,7 @@ def _class_block(name: str, quantity: str, z: Sequence[float], row: _Row) -> _Fo
             return [_log_probability(z, row, k) for k in range(len(z))]
         return [negated(limit) for limit in _xent_parts(quantity, row, _ONE, first)]
     if quantity != VALUE:
-        return _softmax_parts(quantity, row)
+        return _softmax_parts(quantity, z, row)
     return _logsumexp_parts(GRAD, z, row)
 
 

@@ -151,9 +151,12 @@ class Second:
         if len(known) == len(rows) and len(sides) < 2:
             return _settled(Limit(exact, sides.pop() if sides else 0), self.fmt)
         precision = 64 if self.fmt.precision < 32 else 128
+        spread = sum((factor.value for _, _, factor, found in rows if found[i] is not None), ZERO)
         while precision <= CAP:
             ctx.prec = precision
-            ball = arb(exact) + arb(0, (arb(2) ** FAR_EXPONENT * len(known)).upper())
+            half = arb(spread) * arb(2) ** (FAR_EXPONENT - 1)
+            width = arb(half.mid(), half.upper())  # 0 .. 2 half: the side is known, and may decide the sign
+            ball = arb(exact) + sum((arb(side) * width for side in sides), arb(0))
             for case, labels, factor, found in rows:
                 if found[i] is None:
                     ball += self._balls(case, labels)[i] * arb(factor.value)
