@@ -8,7 +8,7 @@ import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -54,13 +54,15 @@ def _rates(as_json: bool) -> int:
     if as_json:
         print(json.dumps([asdict(rate) for rate in found]))
         return 0
-    table = Table(title="The reference against plain mpmath, cases a second on one thread", title_justify="left")
-    for column in ("quantity", "dtype", "classes", "plain /s", "tier", "times", "range", "goal"):
-        table.add_column(column, justify="left" if column in ("quantity", "dtype", "tier") else "right")
+    title = "Values of a form: times the rate of plain mpmath, on one thread"
+    table = Table(title=title, title_justify="left")
+    for column in ("form", "dtype", "K", "plain /s", "tier", "times", "range", "goal"):
+        side: Literal["left", "right"] = "left" if column in ("form", "dtype", "tier") else "right"
+        table.add_column(column, justify=side, no_wrap=True)
     for rate in found:
         measured = (f"{rate.plain_per_s:,.0f}", rate.contender, f"{rate.ratio:.1f}")
-        spread = f"{rate.least:.1f}-{rate.most:.1f}"
-        table.add_row(rate.what, rate.dtype, str(rate.classes), *measured, spread, f"{rate.goal:.0f}")
+        spread = f"{rate.least:.0f}-{rate.most:.0f}"
+        table.add_row(rate.form, rate.dtype, str(rate.classes), *measured, spread, f"{rate.goal:.0f}")
     Console().print(table)
     return 0
 

@@ -31,7 +31,7 @@ GOALS = {"certified": 4.0, "certified 1000": 10.0, "bulk": 200.0, "bulk float64"
 class Rate:
     """Cases per second of plain mpmath, and how many times that a contender reached: median, least, most."""
 
-    what: str
+    form: str
     dtype: str
     classes: int
     contender: str
@@ -91,6 +91,6 @@ def _compare(name: str, dtype: str, classes: int) -> list[Rate]:
     }
     plain_per_s = 1 / statistics.median(plain)
     return [
-        Rate(f"{name} value", dtype, classes, tier, plain_per_s, statistics.median(r), min(r), max(r), goals[tier])
+        Rate(name, dtype, classes, tier, plain_per_s, statistics.median(r), min(r), max(r), goals[tier])
         for tier, r in ratios.items()
     ]
