@@ -83,6 +83,7 @@ def evaluate(
     sample_weight: npt.ArrayLike | None = None,
     denominator: str = "N",
     check_every: int = 100,
+    in_bulk: bool = True,
 ) -> Exact:
     """Return a quantity of a form at N cases, correctly rounded to `dtype`, with certificates.
 
@@ -98,6 +99,7 @@ def evaluate(
         zero is 0, and a mean over no cases at all is NaN.
     check_every: both oracles are asked at one case in so many, 1 for every case. Elsewhere large batches are decided
         by the bulk tier, and what it leaves, as small batches, by the second oracle alone.
+    in_bulk: False keeps the bulk tier out.
 
     Raises ValueError for arguments outside the form's domain, and ArithmeticError when an oracle cannot decide or
     the two disagree: there is no uncertain result.
@@ -116,7 +118,7 @@ def evaluate(
         reduced = _collect([referee.total(cases, mean, components)], components)
         return reduced[0, 0] if flat else reduced[0]
     fast = None
-    if check_every > 1 and mean is None and weights is None:
+    if in_bulk and check_every > 1 and mean is None and weights is None:
         fast = bulk.attempt(form, wide, labels, dtype, quantity, said)
     if fast is None:
         rows = [referee.results(case, mean, check=i % check_every == 0) for i, case in enumerate(cases)]
