@@ -26,6 +26,7 @@ _METRICS = {
     "elements_per_s": ("1/s", "elements of the input a second; higher is better"),
     "gb_per_s": ("GB/s", "bytes that must move (F one read, FB one read and one write); higher is better"),
     "first_call_s": ("s", "first call, compilation included; lower is better"),
+    "native_ratio": ("1", "time of a call over that of lossbench.native, in turns; above 1: native is faster"),
     "import_s": ("s", "importing the library; lower is better"),
 }
 
