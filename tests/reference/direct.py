@@ -93,3 +93,89 @@ def round_fraction(value, fmt):
     if result > Fraction(fmt.maxfinite):
         return -fmt.overflow if sign else fmt.overflow
     return -float(result) if sign else float(result)
+
+
+#: The vector of `hvp` for three classes.
+DIRECTION = (0.75, 0.875, -0.5)
+
+
+def said(options):
+    """The options of a canonical string: fractions, or text."""
+    pairs = (item.partition("=")[::2] for item in options.split(",") if item)
+    named = {name: text if name in ("smoothing", "over", "normalized") else _fractions(text) for name, text in pairs}
+    return {"label_smoothing": [Fraction(0)], "smoothing": "K", **named}
+
+
+def _fractions(text):
+    return [Fraction(float(number)) for number in text.split(";")]
+
+
+def class_labels(y, options):
+    """weight_k y'_k of a row of K labels, smoothed first."""
+    (eps,), size = options["label_smoothing"], len(y)
+    if options["smoothing"] == "K":
+        y = [(1 - eps) * a + eps / size for a in y]
+    else:
+        y = [(1 - eps) * a + eps / (size - 1) * (1 - a) for a in y]
+    return [w * a for w, a in zip(options.get("weight", [1] * size), y, strict=True)]
+
+
+def binary_labels(y, options, k=0):
+    """weight c y' and weight (1 - y') of output k."""
+    (eps,) = options["label_smoothing"]
+    y = (1 - eps) * y + eps / 2
+    c, w = options.get("pos_weight", [1]), options.get("weight", [1] * (k + 1))[k]
+    return w * c[k if len(c) > 1 else 0] * y, w * (1 - y)
+
+
+def as_mpf(mp, fraction):
+    return mp.mpf(fraction.numerator) / fraction.denominator
+
+
+def loss(name, options, mp, x, y):
+    """The value of a form with its options, a number or K of them; x mpf, y a number, a row, an index or None."""
+    if y is None:
+        return VALUES[name, ""](mp, x)
+    options = said(options)
+    if isinstance(y, int):
+        y = [float(k == y) for k in range(len(x))]
+    y = [Fraction(a) for a in y] if isinstance(y, list) else Fraction(y)
+    if name in ("softmax_xent", "prob_xent"):
+        labels = [as_mpf(mp, a) for a in class_labels(y, options)]
+        return VALUES[name, "normalized" if "normalized" in options else ""](mp, x, labels)
+    if name in ("sigmoid_bce", "prob_bce"):
+        a, b = (as_mpf(mp, part) for part in binary_labels(y, options))
+        p = g(mp, x) if name == "sigmoid_bce" else x
+        return weighted_log(mp, [a, b], [p, 1 - p])
+    if name == "multilabel_bce":
+        terms = [
+            weighted_log(mp, [as_mpf(mp, part) for part in binary_labels(b, options, k)], [g(mp, a), 1 - g(mp, a)])
+            for k, (a, b) in enumerate(zip(x, y, strict=True))
+        ]
+        return sum(terms) / (len(x) if options.get("over") == "mean" else 1)
+    if name == "sigmoid_mse":
+        y = binary_labels(y, options)[0]
+    return VALUES[name, ""](mp, x, [as_mpf(mp, a) for a in y] if isinstance(y, list) else as_mpf(mp, y))
+
+
+def quantity(name, options, mp, x, y, order):
+    """Components of the value (0), the gradient (1), the second derivatives (2) or the Hessian times DIRECTION (3)."""
+    many = isinstance(x, list)
+    x = [mp.mpf(a) for a in x] if many else mp.mpf(x)
+
+    def first(point):
+        value = loss(name, options, mp, point, y)
+        return value[0] if isinstance(value, list) else value
+
+    if order == 0:
+        value = loss(name, options, mp, x, y)
+        return [mp.mpf(part) for part in (value if isinstance(value, list) else [value])]
+    if not many:
+        return [mp.diff(first, x, order)]
+
+    def moved(k, s, t):
+        return first([a + s * (j == k) + t * v for j, (a, v) in enumerate(zip(x, DIRECTION, strict=True))])
+
+    if order == 3:
+        return [mp.diff(lambda s, t, k=k: moved(k, s, t), (0, 0), (1, 1)) for k in range(len(x))]
+    return [mp.diff(lambda s, k=k: moved(k, s, 0), 0, order) for k in range(len(x))]
