@@ -9,7 +9,8 @@ Suite: tests/native/test_accuracy.py. NaN in gives NaN out.
 from __future__ import annotations
 
 from . import binary, categorical
-from .form import Block, Formula
+from .form import Block
+from .formula import Formula, Stage
 
 
 class Sigmoid(Block):
@@ -27,7 +28,9 @@ class Sigmoid(Block):
     """
 
     name = "sigmoid"
-    formula = Formula(binary.odds, binary.sigmoid, binary.slope, binary.bend)
+    formula = Formula(
+        elements={"value": binary.sigmoid, "grad": binary.slope, "hess": binary.bend},
+    )
 
 
 class LogSigmoid(Block):
@@ -45,7 +48,9 @@ class LogSigmoid(Block):
     """
 
     name = "log_sigmoid"
-    formula = Formula(binary.odds, binary.log_sigmoid, binary.complement, binary.log_sigmoid_hess)
+    formula = Formula(
+        elements={"value": binary.log_sigmoid, "grad": binary.complement, "hess": binary.log_sigmoid_hess},
+    )
 
 
 class Softplus(Block):
@@ -63,7 +68,9 @@ class Softplus(Block):
     """
 
     name = "softplus"
-    formula = Formula(binary.odds, binary.softplus, binary.sigmoid, binary.slope)
+    formula = Formula(
+        elements={"value": binary.softplus, "grad": binary.sigmoid, "hess": binary.slope},
+    )
 
 
 class Softmax(Block):
@@ -84,11 +91,13 @@ class Softmax(Block):
 
     name = "softmax"
     formula = Formula(
-        categorical.rows,
-        categorical.softmax,
-        categorical.softmax_grad,
-        categorical.softmax_hess,
-        categorical.softmax_vjp,
+        stages={
+            "value": Stage(categorical.plain, categorical.softmax),
+            "grad": Stage(categorical.Lead, categorical.softmax_grad),
+            "hess": Stage(categorical.Lead, categorical.softmax_hess),
+            "vjp": Stage(categorical.Cotangent, categorical.softmax_vjp),
+        },
+        cancels=frozenset({"hess", "vjp"}),
     )
     rows = True
     vector = True
@@ -110,11 +119,13 @@ class LogSoftmax(Block):
 
     name = "log_softmax"
     formula = Formula(
-        categorical.rows,
-        categorical.log_softmax,
-        categorical.log_softmax_grad,
-        categorical.log_softmax_hess,
-        categorical.log_softmax_vjp,
+        stages={
+            "value": Stage(categorical.plain, categorical.log_softmax),
+            "grad": Stage(categorical.Lead, categorical.log_softmax_grad),
+            "hess": Stage(categorical.Lead, categorical.log_softmax_hess),
+            "vjp": Stage(categorical.labelled, categorical.log_softmax_vjp),
+        },
+        cancels=frozenset({"vjp"}),
     )
     rows = True
     vector = True
@@ -135,7 +146,14 @@ class LogSumExp(Block):
     """
 
     name = "logsumexp"
-    formula = Formula(categorical.rows, categorical.logsumexp, categorical.softmax, categorical.variance)
+    formula = Formula(
+        stages={
+            "value": Stage(categorical.plain, categorical.logsumexp, False),
+            "grad": Stage(categorical.plain, categorical.softmax),
+            "hess": Stage(categorical.plain, categorical.variance),
+        },
+        cancels=frozenset({"value"}),
+    )
     rows = True
 
 

@@ -7,10 +7,12 @@ Arguments that all methods share:
 
 - z (x for a `Block`): float16, bfloat16, float32 or float64 array with any strides. Results have its dtype.
 - y: labels. Floats of any of these dtypes, integers or booleans, evaluated at their stored bits.
-- reduction: "none" gives one value a case; "sum"; "mean" = sum / number of cases. Leading axes are cases.
-  Sums are accumulated in float64 and rounded once. Of no case at all the sum is 0 and the mean NaN.
+- reduction: "none" gives one value a case; "sum"; "mean" = sum / denominator. Leading axes are cases. Sums are
+  accumulated in pairs of float64 and rounded once. Of no case at all the sum is 0 and the mean NaN.
 - out: array of the result's shape and dtype that shares no memory with the inputs; written after all checks.
-- threads: None or an int >= 1. Has no effect here: the NumPy formulas run on one thread.
+- threads: None or an int >= 1, how many threads may share the rows. Results do not depend on it.
+- axis, for forms with a class axis: which axis of z that is; the last by default.
+- options of the forms, and of all losses sample_weight and denominator: see `options`.
 
 The gradient under "none" and "sum" is that of the sum of the values, under "mean" that of their mean; so is
 `hess_diag`, the second derivatives d2/dz_k2. `grad_out`, of the shape of the value, is a cotangent: it
@@ -24,32 +26,16 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy.typing as npt
 
 from .call import Call
-from .rounding import F64, Array
+from .formula import Formula
+from .rounding import Array
 
 Pair = tuple[Array, Array]
 MaybePair = tuple[Array | None, Array | None] | None
-
-
-@dataclass(frozen=True)
-class Formula:
-    """The mathematics of a form on float64 arrays of shape (n,) or (n, K).
-
-    state(z): what all quantities share. value, grad, hess: functions of (state, y, **options), without y for
-    building blocks. vjp(state, v): for forms whose value has a class axis, the gradient of sum_k v_k value_k.
-    """
-
-    state: Callable[[F64], Any]
-    value: Callable[..., F64]
-    grad: Callable[..., F64]
-    hess: Callable[..., F64]
-    vjp: Callable[..., F64] | None = None
 
 
 class Form:
@@ -65,8 +51,8 @@ class Form:
     rows: ClassVar[bool] = False
     #: the value keeps that axis
     vector: ClassVar[bool] = False
-    #: option -> allowed values, the default first
-    options: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+    #: names of the options that the form takes, beyond those that all take
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __repr__(self) -> str:
         """Return the public name."""
@@ -115,9 +101,7 @@ class Loss(Form):
         **options: object,
     ) -> Pair:
         """Return (value, gradient); out is a pair of arrays, either may be None."""
-        return self.prepare(
-            z, y, reduction=reduction, out=out, threads=threads, grad_out=grad_out, **options
-        ).value_and_grad()
+        return Call.of_pair(self, z, y, reduction, threads, grad_out, options, out).value_and_grad()
 
     def hess_diag(
         self,
@@ -159,9 +143,10 @@ class Block(Form):
         reduction: str = "none",
         out: Array | None = None,
         threads: int | None = None,
+        **options: object,
     ) -> Array:
         """Return the value: one a case, or reduced."""
-        return Call(self, x, None, reduction, threads, None, {}, value=out)()
+        return Call(self, x, None, reduction, threads, None, options, value=out)()
 
     def grad(
         self,
@@ -171,9 +156,10 @@ class Block(Form):
         out: Array | None = None,
         threads: int | None = None,
         grad_out: npt.ArrayLike | None = None,
+        **options: object,
     ) -> Array:
         """Return the gradient in x, shape of x."""
-        return Call(self, x, None, reduction, threads, grad_out, {}, grad=out).grad()
+        return Call(self, x, None, reduction, threads, grad_out, options, grad=out).grad()
 
     def value_and_grad(
         self,
@@ -183,11 +169,10 @@ class Block(Form):
         out: MaybePair = None,
         threads: int | None = None,
         grad_out: npt.ArrayLike | None = None,
+        **options: object,
     ) -> Pair:
         """Return (value, gradient); out is a pair of arrays, either may be None."""
-        return self.prepare(
-            x, reduction=reduction, out=out, threads=threads, grad_out=grad_out
-        ).value_and_grad()
+        return Call.of_pair(self, x, None, reduction, threads, grad_out, options, out).value_and_grad()
 
     def hess_diag(
         self,
@@ -196,9 +181,10 @@ class Block(Form):
         reduction: str = "none",
         out: Array | None = None,
         threads: int | None = None,
+        **options: object,
     ) -> Array:
         """Return the diagonal of the second derivative in x, shape of x."""
-        return Call(self, x, None, reduction, threads, None, {}, hess=out).hess_diag()
+        return Call(self, x, None, reduction, threads, None, options, hess=out).hess_diag()
 
     def prepare(
         self,
@@ -208,6 +194,7 @@ class Block(Form):
         out: MaybePair = None,
         threads: int | None = None,
         grad_out: npt.ArrayLike | None = None,
+        **options: object,
     ) -> Call:
         """Return a checked, reusable call on this buffer; out is the pair (value, gradient)."""
-        return Call.of_pair(self, x, None, reduction, threads, grad_out, {}, out)
+        return Call.of_pair(self, x, None, reduction, threads, grad_out, options, out)

@@ -8,11 +8,9 @@ Suite: tests/native/test_accuracy.py. One NaN among the inputs of a value makes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from . import bernoulli, binary, categorical, probability
-from .form import Formula, Loss
+from .form import Loss
+from .formula import Formula, Stage, each, unreduced
 
 
 class ProbXent(Loss):
@@ -36,11 +34,23 @@ class ProbXent(Loss):
     name = "prob_xent"
     argument = "q"
     formula = Formula(
-        probability.probabilities, probability.xent, probability.xent_grad, probability.xent_hess
+        stages={
+            "value": Stage(unreduced, probability.xent, False),
+            "grad": each(probability.xent_grad),
+            "hess": each(probability.xent_hess),
+        },
+        indexed={"value": Stage(unreduced, probability.xent_index, False)},
+    )
+    normalized = Formula(
+        stages={
+            "value": Stage(probability.Normalized, probability.normalized, False),
+            "grad": Stage(probability.Normalized, probability.normalized_grad),
+            "hess": Stage(probability.Normalized, probability.normalized_hess),
+        }
     )
     labels = "classes"
     rows = True
-    options: ClassVar[Mapping[str, tuple[object, ...]]] = {"normalized": (False, True)}
+    options = ("normalized", "weight", "label_smoothing", "smoothing", "ignore_index")
 
 
 class SoftmaxXent(Loss):
@@ -61,8 +71,20 @@ class SoftmaxXent(Loss):
     """
 
     name = "softmax_xent"
-    formula = Formula(categorical.rows, categorical.xent, categorical.xent_grad, categorical.xent_hess)
+    formula = Formula(
+        stages={
+            "value": Stage(categorical.labelled, categorical.xent, False),
+            "grad": Stage(categorical.labelled, categorical.xent_grad),
+            "hess": Stage(categorical.labelled, categorical.xent_hess),
+        },
+        indexed={
+            "value": Stage(categorical.indexed, categorical.xent_index, False),
+            "grad": Stage(categorical.indexed, categorical.xent_index_grad),
+        },
+        cancels=frozenset({"grad"}),
+    )
     labels = "classes"
+    options = ("weight", "label_smoothing", "smoothing", "ignore_index")
     rows = True
 
 
@@ -81,8 +103,12 @@ class SigmoidBce(Loss):
     """
 
     name = "sigmoid_bce"
-    formula = Formula(binary.odds, binary.bce, binary.bce_grad, binary.bce_hess)
+    formula = Formula(
+        elements={"value": binary.bce, "grad": binary.bce_grad, "hess": binary.bce_hess},
+        cancels=frozenset({"grad"}),
+    )
     labels = "unit"
+    options = ("pos_weight", "label_smoothing")
 
 
 class MultilabelBce(Loss):
@@ -101,10 +127,17 @@ class MultilabelBce(Loss):
     """
 
     name = "multilabel_bce"
-    formula = Formula(binary.odds, binary.neurons_bce, binary.neurons_bce_grad, binary.neurons_bce_hess)
+    formula = Formula(
+        stages={
+            "value": Stage(unreduced, lambda row: row.totals(binary.bce)[0], False),
+            "grad": each(lambda row, e: binary.bce_grad(e)),
+            "hess": each(lambda row, e: binary.bce_hess(e)),
+        },
+        cancels=frozenset({"grad"}),
+    )
     labels = "unit"
     rows = True
-    options: ClassVar[Mapping[str, tuple[object, ...]]] = {"over": ("sum", "mean")}
+    options = ("over", "weight", "pos_weight", "label_smoothing")
 
 
 class ProbBce(Loss):
@@ -124,9 +157,10 @@ class ProbBce(Loss):
     name = "prob_bce"
     argument = "p"
     formula = Formula(
-        probability.unit_probabilities, probability.bce, probability.bce_grad, probability.bce_hess
+        elements={"value": probability.bce, "grad": probability.bce_grad, "hess": probability.bce_hess},
     )
     labels = "unit"
+    options = ("pos_weight", "label_smoothing")
 
 
 class MarginLogistic(Loss):
@@ -144,7 +178,9 @@ class MarginLogistic(Loss):
     """
 
     name = "margin_logistic"
-    formula = Formula(binary.odds, binary.margin, binary.margin_grad, binary.margin_hess)
+    formula = Formula(
+        elements={"value": binary.margin, "grad": binary.margin_grad, "hess": binary.margin_hess},
+    )
     labels = "signs"
 
 
@@ -164,8 +200,12 @@ class SigmoidMse(Loss):
     """
 
     name = "sigmoid_mse"
-    formula = Formula(binary.odds, binary.mse, binary.mse_grad, binary.mse_hess)
+    formula = Formula(
+        elements={"value": binary.mse, "grad": binary.mse_grad, "hess": binary.mse_hess},
+        cancels=frozenset({"value", "grad", "hess"}),
+    )
     labels = "unit"
+    options = ("label_smoothing",)
 
 
 class BernoulliLikelihood(Loss):
@@ -184,7 +224,13 @@ class BernoulliLikelihood(Loss):
     """
 
     name = "bernoulli_likelihood"
-    formula = Formula(binary.odds, bernoulli.likelihood, bernoulli.likelihood_grad, bernoulli.likelihood_hess)
+    formula = Formula(
+        stages={
+            "value": Stage(bernoulli.Likelihood, bernoulli.likelihood, False),
+            "grad": Stage(bernoulli.Likelihood, bernoulli.likelihood_grad),
+            "hess": Stage(bernoulli.Likelihood, bernoulli.likelihood_hess),
+        }
+    )
     labels = "bits"
     rows = True
 
@@ -205,7 +251,11 @@ class BernoulliLogLikelihood(Loss):
 
     name = "bernoulli_log_likelihood"
     formula = Formula(
-        binary.odds, bernoulli.log_likelihood, bernoulli.log_likelihood_grad, bernoulli.log_likelihood_hess
+        stages={
+            "value": Stage(unreduced, bernoulli.log_likelihood, False),
+            "grad": each(bernoulli.log_likelihood_grad),
+            "hess": each(bernoulli.log_likelihood_hess),
+        }
     )
     labels = "bits"
     rows = True

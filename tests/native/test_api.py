@@ -68,7 +68,7 @@ REFUSED = {
     ),
     "over": (lambda: native.multilabel_bce(z23, y23, over="max"), ValueError, ["over", "'max'", "'sum'"]),
     "normalized": (lambda: native.prob_xent(z23, y23, normalized=1), ValueError, ["normalized", "1", "True"]),
-    "option": (lambda: native.sigmoid_bce(z3, y3, over="mean"), TypeError, ["'over'", "none"]),
+    "option": (lambda: native.sigmoid_bce(z3, y3, over="mean"), TypeError, ["'over'", "label_smoothing, pos_weight"]),
     "option of prob": (
         lambda: native.prob_xent.grad(z23, y23, norm=True),
         TypeError,
