@@ -65,7 +65,8 @@ class Element:
     def _weights(self) -> tuple[Number, Number]:
         if len(self.labels) == 2:
             return self.labels[0], self.labels[1]
-        return self.label, pair.exact_sum(1.0, -self.label) if self.wide else 1.0 - self.label
+        exact = self.wide and not isinstance(self.label, pair.Pair)
+        return self.label, pair.exact_sum(1.0, -self.label) if exact else 1.0 - self.label
 
     @property
     def mass(self) -> Number | None:

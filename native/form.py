@@ -45,6 +45,8 @@ class Form:
     #: symbol of the first argument in messages: z logit, q or p probability, x input of a building block
     argument: ClassVar[str] = "z"
     formula: ClassVar[Formula]
+    #: the formula under the option of that name
+    normalized: ClassVar[Formula]
     #: kind of labels, a key of check.RANGES; "" for none
     labels: ClassVar[str] = ""
     #: the last axis of the first argument is a class (or sample) axis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +11,10 @@ from . import check
 from .options import Options
 from .pair import Number, Pair
 from .rounding import F64, Array
+
+
+#: a slice of the cases, or their indices
+At = Any
 
 
 @dataclass
@@ -37,7 +42,7 @@ class Labels:
         """Whether formulas get the labels as they stand in memory."""
         return self.by_index or self.options.plain
 
-    def wide(self, block: slice) -> tuple[tuple[Number, ...], npt.NDArray[np.int64] | None]:
+    def wide(self, block: At) -> tuple[tuple[Number, ...], npt.NDArray[np.int64] | None]:
         """Return the labels of a block as pairs or float64 lanes, and as an index or None."""
         if self.by_index:
             assert self.index is not None
@@ -51,14 +56,14 @@ class Labels:
             return (self.options.class_labels(y),), None
         return self.options.binary_weights(y), None
 
-    def lanes(self, block: slice) -> F64:
+    def lanes(self, block: At) -> F64:
         """Return the labels of a block as float64, one-hot for an index."""
         if self.index is not None:
             return np.asarray(self.index[block][:, None] == np.arange(self.classes), dtype=np.float64)
         assert self.dense is not None
         return self.dense[block].astype(np.float64)
 
-    def row_weights(self, block: slice) -> Pair | None:
+    def row_weights(self, block: At) -> Pair | None:
         """Return the class weight of each index of a block where labels stay indices; else None."""
         if self.by_index and self.options.weight is not None:
             assert self.index is not None
@@ -66,7 +71,7 @@ class Labels:
             return Pair(w, np.zeros_like(w))
         return None
 
-    def masses(self, block: slice) -> Pair | None:
+    def masses(self, block: At) -> Pair | None:
         """Return what each case adds to the denominator "sum_w" before its sample weight; None for 1."""
         if self.kind != "classes" and self.options.weight is None:
             return None

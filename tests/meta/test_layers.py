@@ -30,6 +30,7 @@ PLACES = {
     "gmpy2": ("reference/",),
     "flint": ("reference/",),
     "numba": ("native/",),
+    "llvmlite": ("native/",),
     "pandas": ("reports/",),
     "pyarrow": ("reports/",),
     "altair": ("reports/",),

@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import subprocess
 import sys
 from pathlib import Path
 
@@ -246,13 +247,29 @@ def test_doctests(module):
     assert result.failed == 0
 
 
-def test_imports_are_numpy_and_ml_dtypes_only():
-    found = set()
+#: the modules that compile: imported at the first call, never with the package
+COMPILING = {"trace", "storage", "loops", "emit", "kernels"}
+
+
+def test_imports():
+    found = {}
     for path in Path(native.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                found |= {alias.name.split(".")[0] for alias in node.names}
+                names = {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 assert node.level <= 1, path.name
-                found |= set() if node.level else {str(node.module).split(".")[0]}
-    assert found - set(sys.stdlib_module_names) == {"numpy", "ml_dtypes"}
+                names = set() if node.level else {str(node.module).split(".")[0]}
+            else:
+                continue
+            for name in names - set(sys.stdlib_module_names):
+                found.setdefault(name, set()).add(path.stem)
+    assert set(found) == {"numpy", "ml_dtypes", "numba", "llvmlite"}
+    assert found["numba"] == {"kernels"}
+    assert found["llvmlite"] <= COMPILING | {"implementation"}  # which asks for the CPU, at the first call
+
+
+def test_importing_the_package_compiles_nothing():
+    code = "import sys, lossbench.native; print(sorted({'numba', 'llvmlite'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
