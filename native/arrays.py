@@ -122,23 +122,29 @@ class ArrayRow(Row):
         """Return sums over the classes, (n, 1) each."""
         return tuple(total(self.number(term(self.whole)), self.block.x.shape) for term in terms)
 
-    def exps(
-        self, term: Callable[[Element], Small], skip: Lane, *others: Callable[[Element], Number]
+    def small_total(
+        self,
+        term: Callable[[Element], Small],
+        *others: Callable[[Element], Number],
+        skip: Lane | None = None,
+        keep: bool = False,
     ) -> tuple[Small, tuple[Number, ...]]:
-        """Return the sum of exps without the class `skip`, and other sums."""
-        kept = self._kept = term(self.whole)
-        out = self.whole.at(skip)
-        rest = total(pair.where(out, 0.0, kept.value), self.block.x.shape)
+        """Return the sum of a small term without the class `skip`, and other sums."""
+        small = term(self.whole)
+        if keep:
+            self._kept = small
+        out = False if skip is None else self.whole.at(skip)
+        rest = total(self.number(pair.where(out, 0.0, small.value)), self.block.x.shape)
         exponent: Lane | None = None
-        if kept.exponent is not None:
+        if small.exponent is not None:
             exponent = np.where(pair.high(rest) < _SMALL, -_UP, 0.0)
             if (exponent < 0).any():
-                scaled = pair.scaled(kept.digits, kept.exponent - exponent)
+                scaled = pair.scaled(small.digits, small.exponent - exponent)
                 rest = total(pair.where(out, 0.0, scaled), self.block.x.shape)
         return Small(rest, exponent), self.totals(*others)
 
     def kept(self, e: Element) -> Small:
-        """Return the exps of the classes that an element stands for."""
+        """Return what was kept of the classes that an element stands for."""
         assert self._kept is not None
         if e is self.whole:
             return self._kept

@@ -9,7 +9,7 @@ from __future__ import annotations
 from . import pair
 from .binary import Odds, odds
 from .element import Element, Row
-from .elementary import Small, log1p_of
+from .elementary import Small, log1p_small
 from .lanes import Lane, where
 from .pair import Number
 
@@ -68,11 +68,12 @@ def _scaled(product: Small, miss: Small, factor: Number) -> Number:
 def log_likelihood(row: Row) -> Number:
     """sum_i log g(m_i), all terms <= 0; subtracted from +0 so that certainty gives +0."""
 
-    def term(e: Element) -> Number:
+    def linear(e: Element) -> Number:
         m = _sign(e) * e.z
-        return log1p_of(odds(e).u) + where(m > 0.0, 0.0, -m)
+        return where(m > 0.0, 0.0, -m)
 
-    return 0.0 - row.totals(term)[0]
+    tail, (rest,) = row.small_total(lambda e: log1p_small(odds(e).u), linear)
+    return 0.0 - (tail.value + rest)
 
 
 def log_likelihood_grad(row: Row, e: Element) -> Number:

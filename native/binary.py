@@ -10,8 +10,8 @@ Gradients and second derivatives are multiplied with the element's factor before
 from __future__ import annotations
 
 from . import pair
-from .element import Element
-from .elementary import Exp, exp, log1p_of
+from .element import Element, Row
+from .elementary import Exp, Small, exp, log1p_of, log1p_small
 from .lanes import Lane
 from .pair import Number, is_zero
 
@@ -56,9 +56,15 @@ def slope(e: Element) -> Number:
 
 
 def skew(e: Element) -> Number:
-    """1 - 2 g(z) = -tanh(z / 2); expm1 keeps it accurate around its zero at z = 0."""
+    """1 - 2 g(z) = -tanh(z / 2); expm1 keeps it accurate around its zero at z = 0.
+
+    For tiny z it is z/2 less something that no float64 holds, and z/2 may lie half-way between two numbers of a
+    16-bit format: lanes are made smaller by 2^-52, so that the rounding goes where the something says.
+    """
     s = odds(e)
     short = s.u.minus_one * s.inverse
+    if not e.wide:
+        short = short - short * 2.0**-52
     return pair.where(s.positive, short, -short)
 
 
@@ -85,11 +91,25 @@ def log_sigmoid_hess(e: Element) -> Number:
 
 def bce(e: Element) -> Number:
     """-(a log g(z) + b log(1-g(z))) = (a+b) log1p(u) + (z > 0 ? b z : -a z); both terms >= 0."""
+    return bce_tail(e).value + bce_linear(e)
+
+
+def bce_tail(e: Element) -> Small:
+    """(a+b) log1p(u)."""
+    return log1p_small(odds(e).u, e.mass)
+
+
+def bce_linear(e: Element) -> Number:
+    """z > 0 ? b z : -a z. Selected, not multiplied: a weight of 0 silences an infinite logit; NaN comes with u."""
     a, b = e.weights
     weight = pair.where(e.z > 0.0, b, a)
-    # Selected, not multiplied: a weight of 0 silences an infinite logit. A NaN logit comes back with u.
-    linear = pair.where(is_zero(weight), 0.0, weight * _size(e.z))
-    return log1p_of(odds(e).u, e.mass) + linear
+    return pair.where(is_zero(weight), 0.0, weight * _size(e.z))
+
+
+def neurons_bce(row: Row) -> Number:
+    """The sum of `bce` over the row; all terms >= 0."""
+    tail, (linear,) = row.small_total(bce_tail, bce_linear)
+    return tail.value + linear
 
 
 def residual(e: Element, inverse: Number) -> Number:

@@ -41,7 +41,7 @@ class Softmax:
             others.append(row.label)
         if linear:
             others.append(self._linear)
-        self.rest, sums = row.exps(self._exp, self.out, *others)
+        self.rest, sums = row.small_total(self._exp, *others, skip=self.out, keep=True)
         self.mass = sums[0] if mass else 1.0
         self.linear = sums[-1] if linear else 0.0
         self.beyond = self.rest.value

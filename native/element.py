@@ -111,19 +111,21 @@ class Row(Protocol):
     def totals(self, *terms: Callable[[Element], Number]) -> tuple[Number, ...]:
         """Return the sums of terms over the row, in one pass."""
 
-    def exps(
+    def small_total(
         self,
         term: Callable[[Element], Small],
-        skip: Lane,
         *others: Callable[[Element], Number],
+        skip: Lane | None = None,
+        keep: bool = False,
     ) -> tuple[Small, tuple[Number, ...]]:
-        """Return the sum of exps over the row, and the sums of other terms, in one pass.
+        """Return the sum of a term that may be subnormal, and the sums of other terms, in one pass.
 
-        skip: index that is left out of the first sum. The exps are kept for later passes, see `kept`.
+        skip: index that is left out of the first sum. keep: what the first term is stays for later passes, see
+        `kept`.
         """
 
     def kept(self, e: Element) -> Small:
-        """Return the exp that `exps` computed for this element."""
+        """Return what `small_total` computed for this element and was told to keep."""
 
     def product(self, term: Callable[[Element], Small]) -> Small:
         """Return the product of a positive term over the row."""

@@ -110,9 +110,14 @@ def _exp_pair(x: Pair, full: bool, shift: Lane | None) -> Exp:
 
 def log1p_of(u: Exp, factor: Number | None = None) -> Number:
     """Return log(1 + u), times a factor, for u = exp(x) in [0, 1]."""
+    return log1p_small(u, factor).value
+
+
+def log1p_small(u: Exp, factor: Number | None = None) -> Small:
+    """Return log(1 + u), times a factor, for u = exp(x) in [0, 1], with the exponent of u."""
     if not isinstance(u.digits, Pair) and not traced(u.digits):
         loss = np.log1p(u.digits)
-        return loss if factor is None else loss * factor
+        return Small(loss if factor is None else loss * factor)
     value = u.value
     if isinstance(value, Pair):
         inverse = 2.0 / (value + 2.0)
@@ -124,7 +129,7 @@ def log1p_of(u: Exp, factor: Number | None = None) -> Number:
         s = value * half
         t = s * s
         ratio = (half + half) * fused(t, polynomial(c.LOG_LANE, t), 1.0)
-    return u.times(ratio if factor is None else ratio * factor)
+    return Small(u.digits * (ratio if factor is None else ratio * factor), u.exponent)
 
 
 def log1p(x: Number, factor: Number | None = None) -> Number:

@@ -339,12 +339,16 @@ class TracedRow(Row):
         total = folded(self.trace, place.get(), lambda a, b: a + b)
         return total if self.wide else pair.rounded(total)
 
-    def exps(
-        self, term: Callable[[Element], Small], skip: Whole, *others: Callable[[Element], Number]
+    def small_total(
+        self,
+        term: Callable[[Element], Small],
+        *others: Callable[[Element], Number],
+        skip: Whole | None = None,
+        keep: bool = False,
     ) -> tuple[Small, tuple[Number, ...]]:
-        """Return the sum of exps without the class `skip`, and other sums.
+        """Return the sum of a small term without the class `skip`, and other sums.
 
-        A sum of pairs below 2^-900 is done once more, with the exps scaled up.
+        A sum of pairs below 2^-900 is done once more, with the terms scaled up.
         """
         b = self.trace.builder
         rest = Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width)
@@ -352,14 +356,15 @@ class TracedRow(Row):
         shift = Variable(self.trace, False, 0.0, 0)
 
         def add(e: Element, mask: Any) -> None:
-            exp = term(e)
-            if self.keeping:
-                self._keep(e, exp)
-            digits = exp.value if exp.exponent is None else pair.scaled(exp.digits, exp.exponent + shift.get())
-            out = e.at(skip)
-            if mask is not None:
-                out = Lane(self.trace, b.or_(out.code, b.not_(mask)))
-            rest.set(self._sum(rest, pair.where(out, 0.0, digits)))
+            small = term(e)
+            if keep and self.keeping:
+                self._keep(e, small)
+            digits = small.value
+            if small.exponent is not None:
+                digits = pair.scaled(small.digits, small.exponent + shift.get())
+            if skip is not None:
+                digits = pair.where(e.at(skip), 0.0, digits)
+            rest.set(self._sum(rest, masked(self.trace, mask, digits, 0.0)))
             for place, other in zip(sums, others, strict=True):
                 place.set(self._sum(place, masked(self.trace, mask, other(e), 0.0)))
 
@@ -382,18 +387,18 @@ class TracedRow(Row):
         return Small(total, -done), tuple(self._total(s) for s in sums)
 
     def _places(self, e: Element, parts: int) -> list[Any]:
-        """Where the exp of a vector is kept: its parts side by side."""
+        """Where the parts of a vector are kept, side by side."""
         b, width = self.trace.builder, self.trace.width
         start = b.mul(e.position.base, ir.Constant(I64, parts))
         return [b.add(start, ir.Constant(I64, k * width)) for k in range(parts)]
 
-    def _keep(self, e: Element, exp: Small) -> None:
-        parts = [*_parts(exp.digits), *([] if exp.exponent is None else [exp.exponent])]
+    def _keep(self, e: Element, small: Small) -> None:
+        parts = [*_parts(small.digits), *([] if small.exponent is None else [small.exponent])]
         for place, part in zip(self._places(e, len(parts)), parts, strict=True):
             storage.store(self.trace, self.memory.scratch, place, "float64", part)
 
     def kept(self, e: Element) -> Small:
-        """Return the exp that `exps` computed for a vector of elements."""
+        """Return what was kept of a vector of elements, or of element 0."""
 
         def read() -> Small:
             parts = [

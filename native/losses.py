@@ -129,7 +129,7 @@ class MultilabelBce(Loss):
     name = "multilabel_bce"
     formula = Formula(
         stages={
-            "value": Stage(unreduced, lambda row: row.totals(binary.bce)[0], False),
+            "value": Stage(unreduced, binary.neurons_bce, False),
             "grad": each(lambda row, e: binary.bce_grad(e)),
             "hess": each(lambda row, e: binary.bce_hess(e)),
         },
