@@ -12,7 +12,7 @@ import numpy.typing as npt
 from . import check
 from .options import COMMON, Options
 from .rounding import Array
-from .work import Work
+from .work import Repeat, Work
 
 if TYPE_CHECKING:
     from .form import Form
@@ -74,8 +74,9 @@ class Call:
                 f"{name}: grad_out", self._cotangent, self._shapes["value"], "the shape of the value"
             )
         self._buffers: dict[str, Array] = {}
+        self._repeats: dict[tuple[str, ...], Repeat | None] = {}
         self._given = given
-        self._dtype = dtype
+        self.dtype = dtype
         for quantity, out in (("value", value), ("grad", grad), ("hess", hess)):
             if out is not None:
                 self._bind(quantity, out, bound)
@@ -102,20 +103,20 @@ class Call:
 
     def __call__(self) -> Array:
         """Return the value."""
-        return self._run("value")[0]
+        return self.results(("value",))[0]
 
     def grad(self) -> Array:
         """Return the gradient."""
-        return self._run("grad")[0]
+        return self.results(("grad",))[0]
 
     def value_and_grad(self) -> tuple[Array, Array]:
         """Return (value, gradient)."""
-        value, grad = self._run("value", "grad")
+        value, grad = self.results(("value", "grad"))
         return value, grad
 
     def hess_diag(self) -> Array:
         """Return the diagonal of the second derivative."""
-        return self._run("hess")[0]
+        return self.results(("hess",))[0]
 
     def _turned(self, array: Array) -> Array:
         """Return an array of z's shape with the class axis last."""
@@ -134,7 +135,7 @@ class Call:
 
     def _bind(self, quantity: str, out: Array, options: Options) -> None:
         where = f"{self._form.name}: out" + (" (gradient)" if quantity == "grad" and self._buffers else "")
-        check.buffer(where, out, self._shapes[quantity], self._dtype)
+        check.buffer(where, out, self._shapes[quantity], self.dtype)
         others = [(self._given, self._form.argument), (self._y, "y"), (self._cotangent, "grad_out")]
         others += [(options.sample_weight, "sample_weight")]
         others += [(bound, f"the buffer of the {kind}") for kind, bound in self._buffers.items()]
@@ -143,14 +144,29 @@ class Call:
                 check.apart(where, out, other, name)
         self._buffers[quantity] = out
 
-    def _run(self, *quantities: str) -> tuple[Array, ...]:
-        work = self._work
-        if not work.bound.issuperset(quantities):
-            for quantity in quantities:
-                if quantity not in self._buffers:
-                    self._buffers[quantity] = np.empty(self._shapes[quantity], self._dtype)
-                out = self._buffers[quantity]
-                turned = self._turned(out) if out.shape == self._given.shape and self._form.rows else out
-                work.bind(quantity, turned)
-        work.run(quantities)
-        return tuple(self._buffers[q] for q in quantities)
+    def results(self, quantities: tuple[str, ...]) -> tuple[Array, ...]:
+        """Return quantities, "value", "grad" or "hess"."""
+        if quantities not in self._repeats:
+            self._bound(quantities)
+        repeat = self._repeats[quantities]
+        if repeat is None or not repeat():
+            self._work.run(quantities)
+        return tuple([self._buffers[q] for q in quantities])
+
+    def _bound(self, quantities: tuple[str, ...]) -> None:
+        """Allocate what buffers are missing, and find the short way to compute, if there is one."""
+        for quantity in quantities:
+            if quantity not in self._buffers:
+                self._buffers[quantity] = np.empty(self._shapes[quantity], self.dtype)
+            out = self._buffers[quantity]
+            turned = self._turned(out) if out.shape == self._given.shape and self._form.rows else out
+            self._work.bind(quantity, turned)
+        self._repeats[quantities] = self._work.repeatable(quantities)
+
+    def repeat(self, quantities: tuple[str, ...]) -> Repeat | None:
+        """Return the kernel call that computes quantities, or None where there is more to do than that."""
+        return self._repeats.get(quantities)
+
+    def shape(self, quantity: str) -> tuple[int, ...]:
+        """Return the shape of a result."""
+        return self._shapes[quantity]

@@ -14,6 +14,15 @@ from .rounding import F64, Array
 
 #: bytes to a cache line, to which scratch memory is padded
 _LINE = 64
+_X, _STOP, _CLASSES = (kernels.ARGUMENTS.index(name) for name in ("x", "stop", "classes"))
+
+Check = tuple[kernels.Kernel, npt.NDArray[np.int64]]
+
+
+def address(array: Array) -> int:
+    """Return where an array's memory begins."""
+    place: int = array.__array_interface__["data"][0]
+    return place
 
 
 @dataclass
@@ -42,9 +51,16 @@ class Outputs:
 class Compiled:
     """The compiled implementation."""
 
-    def __init__(self) -> None:
-        """Look at the processor once."""
-        self.width = kernels.width()
+    def wrong(self, y: Array, kind: str, classes: int = 0) -> int:
+        """Return how many labels of a contiguous array are not of a kind of `check.RANGES`, or "index"."""
+        kernel, arguments = self.check(y, kind, classes)
+        return kernel(arguments)
+
+    def check(self, y: Array, kind: str, classes: int = 0) -> Check:
+        """Return the kernel that counts wrong labels, and its arguments for an array."""
+        arguments = np.zeros(len(kernels.ARGUMENTS), np.int64)
+        arguments[_X], arguments[_STOP], arguments[_CLASSES] = address(y), y.size, classes
+        return kernels.kernel(f"check|{kind}|{y.dtype.name}"), arguments
 
     def run(
         self, form: str, variant: str, quantities: tuple[str, ...], rows: bool, inputs: Inputs, outputs: Outputs,
@@ -68,10 +84,11 @@ class Compiled:
                           for p in (factor.high, factor.low))  # fmt: skip
             which = "one" if np.ndim(factor.high) == 0 else "each"
         name = kernels.name_of(form, variant, quantities, x.dtype.name, inputs.kind, which, outputs.value)
-        unit = 1 if rows else self.width
+        width = kernels.width(rows, x.dtype.name)
+        unit = 1 if rows else width
         ranges = threads.parts(cases, x.size, wanted, unit)
         flags = np.empty(-(-cases // unit), np.int8)
-        padded = -(-classes // self.width) * self.width * 3 + _LINE
+        padded = -(-classes // width) * width * 3 + _LINE
         arguments = []
         scratches = []
         arrays = outputs.arrays
@@ -80,7 +97,7 @@ class Compiled:
             scratches.append(scratch)
             slots = [x, *inputs.labels, *[None] * (4 - len(inputs.labels)), *parts, *[None] * (2 - len(parts))]
             slots += [arrays.get("value"), outputs.low, arrays.get("grad"), arrays.get("hess"), flags, scratch]
-            numbers = [0 if a is None else a.__array_interface__["data"][0] for a in slots]
+            numbers = [0 if a is None else address(a) for a in slots]
             arguments.append(np.array([*numbers, start, stop, classes], np.int64))
         held = (x, inputs.labels, parts, arrays, outputs.low, scratches)
         return Plan(kernels.kernel(name), arguments, flags, unit, cases, held)

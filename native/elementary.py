@@ -78,7 +78,7 @@ def exp(x: Number, *, full: bool = False, shift: Lane | None = None) -> Exp:
     if not traced(x):
         return Exp(np.exp(x), None, np.expm1(x))
     x = where(x < _LOWEST_LANE, _LOWEST_LANE, x)
-    k = nearest(x * c.LOG2_E)
+    k = nearest(x, c.LOG2_E)
     r = fused(k, -c.LN2_PAIR[0], x)
     tail = c.EXP_LANE if full else c.EXP_SHORT
     digits = polynomial((1.0, 1.0, *tail), r)
@@ -90,7 +90,7 @@ def exp(x: Number, *, full: bool = False, shift: Lane | None = None) -> Exp:
 def _exp_pair(x: Pair, full: bool, shift: Lane | None) -> Exp:
     low = x.high < _LOWEST_PAIR
     high, rest = where(low, _LOWEST_PAIR, x.high), where(low, 0.0, x.low)
-    k = nearest(high * c.LOG2_E)
+    k = nearest(high, c.LOG2_E)
     first, second, third = c.LN2
     # k first is exact and so is the difference: it is at most 0.35 from x, and both end at 2^-42 or above.
     p, e = two_prod(k, -second)

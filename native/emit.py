@@ -12,7 +12,7 @@ from .element import Element
 from .formula import Formula
 from .loops import Layout, Memory, Reader, TracedRow, Variable, chunks, flag, folded, loop, slot
 from .pair import Number
-from .trace import I64, Lane, Trace
+from .trace import I32, I64, Lane, Trace
 
 
 @dataclass(frozen=True)
@@ -124,3 +124,41 @@ def _vectors(
 
     row.each(write)
     check.set(check.get() + folded(trace, seen.get(), lambda a, b: a + b))
+
+
+def emit_check(trace: Trace, kind: str, dtype: str, memory: Memory) -> Any:
+    """Append a pass over the labels start .. stop-1; return how many are not of a kind of `check.RANGES`.
+
+    kind "index": int64 below `classes`, none below 0. NaN is of every other kind.
+    """
+    count = slot(trace, ir.VectorType(I64, trace.width), ir.Constant(ir.VectorType(I64, trace.width), None))
+    b = trace.builder
+
+    def vector(i: Any, mask: Any) -> None:
+        code = storage.raw(trace, memory.x, i, dtype, trace.width, mask)
+        if kind == "index":
+            bad = b.icmp_unsigned(">=", code, trace.splat(memory.classes, trace.width))
+        else:
+            y = storage.widened(trace, code, dtype)
+            bad = b.and_(b.not_(_good(trace, y, kind).code), (y == y).code)
+        if mask is not None:
+            bad = b.and_(bad, mask)
+        seen = b.load(count, typ=ir.VectorType(I64, trace.width))
+        b.store(b.add(seen, b.zext(bad, seen.type)), count)
+
+    chunks(trace, memory.start, memory.stop, vector)
+    total = ir.Constant(I64, 0)
+    seen = b.load(count, typ=ir.VectorType(I64, trace.width))
+    for k in range(trace.width):
+        total = b.add(total, b.extract_element(seen, ir.Constant(I32, k)))
+    return total
+
+
+def _good(trace: Trace, y: Lane, kind: str) -> Lane:
+    if kind == "unit":
+        return (y >= 0.0) & ~(y > 1.0)
+    if kind == "bits":
+        return (y == 0.0) | (y == 1.0)
+    if kind == "signs":
+        return trace.size(y) == 1.0
+    return (y >= 0.0) & (y < float("inf"))

@@ -20,7 +20,7 @@ from llvmlite.binding import get_host_cpu_features
 from numba.core import types
 from numba.extending import intrinsic
 
-from .emit import Program, emit
+from .emit import Program, emit, emit_check
 from .loops import Layout, Memory
 from .programs import formula_of
 from .trace import I64, Trace
@@ -32,9 +32,15 @@ ARGUMENTS = (
 Kernel = Callable[[npt.NDArray[np.int64]], int]
 
 
-def width() -> int:
-    """Return the lanes of a vector: two registers' worth."""
-    return 16 if get_host_cpu_features().get("avx512f", False) else 8
+@cache
+def width(rows: bool, dtype: str) -> int:
+    """Return the lanes of a vector: two to four registers' worth, as far as there are registers for it.
+
+    Rows are often short, and pairs need many registers.
+    """
+    if not get_host_cpu_features().get("avx512f", False):
+        return 8
+    return 16 if rows or dtype == "float64" else 32
 
 
 def program_of(name: str) -> Program:
@@ -66,7 +72,12 @@ def _run(typing: Any, name: Any, arguments: Any) -> Any:
 
         a = [argument(k) for k in range(len(ARGUMENTS))]
         memory = Memory(a[0], tuple(a[1:5]), tuple(a[5:7]), *a[7:])
-        return emit(Trace(builder, width()), program_of(name.literal_value), memory)
+        text = name.literal_value
+        if text.startswith("check|"):
+            _, kind, dtype = text.split("|")
+            return emit_check(Trace(builder, width(False, dtype)), kind, dtype, memory)
+        program = program_of(text)
+        return emit(Trace(builder, width(program.formula.rows, program.layout.dtype)), program, memory)
 
     return types.int64(name, arguments), codegen
 

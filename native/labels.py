@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import check
+from . import check, implementation
 from .options import Options
 from .pair import Number, Pair
 from .rounding import F64, Array
@@ -99,5 +99,7 @@ def read(
         ignored = ignored.reshape(-1)
         return Labels(options, kind, classes, index=np.where(ignored, 0, whole), ignored=ignored)
     dense = np.ascontiguousarray(y, dtype=y.dtype.newbyteorder("="))
-    check.contents(where, dense, kind)
+    compiled = implementation.engine()
+    if compiled is None or dense.dtype not in check.FLOATS or compiled.wrong(dense, kind):
+        check.contents(where, dense, kind)
     return Labels(options, kind, classes, dense=dense.reshape(flat))

@@ -80,10 +80,10 @@ def _split(a: Lane) -> tuple[Lane, Lane]:
     return high, a - high
 
 
-def nearest(x: Lane) -> Lane:
-    """Return the integer nearest to x, |x| < 2^51."""
+def nearest(x: Lane, factor: float) -> Lane:
+    """Return the integer nearest to x times a factor, which is below 2^51 in size."""
     trace = traced(x)
-    return trace.nearest(x) if trace else np.rint(x)
+    return trace.nearest(x, factor) if trace else np.rint(x * factor)
 
 
 def scaled(x: Lane, k: Lane) -> Lane:
@@ -106,8 +106,25 @@ def split_exponent(x: Lane) -> tuple[Lane, Lane]:
 
 
 def polynomial(coefficients: tuple[float, ...], x: Lane) -> Lane:
-    """Return the sum of c_k x^k by Horner's rule."""
-    total: Lane = coefficients[-1]
-    for c in coefficients[-2::-1]:
-        total = fused(total, x, c)
-    return total
+    """Return the sum of c_k x^k: by Horner's rule on NumPy, in a kernel by Estrin's.
+
+    Estrin's joins neighbours, c_0 + c_1 x, then neighbours of those with x^2, and so on: a chain of about log2 of
+    the degree, where Horner's has the degree, and chains are what a processor waits for here.
+    """
+    if not traced(x):
+        total: Lane = coefficients[-1]
+        for c in coefficients[-2::-1]:
+            total = total * x + c
+        return total
+    terms: list[Lane] = list(coefficients)
+    power = x
+    while len(terms) > 1:
+        joined: list[Lane] = []
+        for k in range(0, len(terms) - 1, 2):
+            joined.append(power if coefficients[k : k + 2] == (0.0, 1.0) and power is x else fused(terms[k + 1], power, terms[k]))
+        if len(terms) % 2:
+            joined.append(terms[-1])
+        terms = joined
+        if len(terms) > 1:
+            power = power * power
+    return terms[0]

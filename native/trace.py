@@ -199,9 +199,9 @@ class Trace:
         kind = ir.VectorType(F64, code.type.count) if isinstance(code.type, ir.VectorType) else F64
         return Lane(self, self.builder.bitcast(code, kind))
 
-    def nearest(self, x: Lane) -> Lane:
-        """Return the nearest integer."""
-        shifted = x + _MAGIC
+    def nearest(self, x: Lane, factor: float) -> Lane:
+        """Return the integer nearest to x times a factor."""
+        shifted = self.fused(x, factor, _MAGIC)
         return Lane(self, (shifted - _MAGIC).code, shifted.code)
 
     def _exponent(self, k: Lane) -> Any:

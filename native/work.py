@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, labels, pair
-from .implementation import engine
+from . import arrays, implementation, labels, pair
 from .labels import Labels
 from .options import Options
 from .pair import Number, Pair
@@ -17,7 +16,7 @@ from .rounding import F64, Array, round_to
 from .total import Denominator, Total
 
 if TYPE_CHECKING:
-    from .compiled import Compiled
+    from .compiled import Check, Compiled, Plan
     from .form import Form
 
 #: elements computed at once by NumPy: the temporaries of a formula stay within a core's cache
@@ -50,7 +49,6 @@ class Work:
         self.by_index = y is not None and form.rows and y.ndim < x.ndim
         self.dtype = x.dtype.newbyteorder("=")
         self.outputs: dict[str, Array] = {}
-        self.bound: frozenset[str] = frozenset()
 
     @property
     def wide(self) -> bool:
@@ -60,12 +58,43 @@ class Work:
     def bind(self, quantity: str, out: Array) -> None:
         """Take the array, class axis last, that a quantity is written to."""
         self.outputs[quantity] = out
-        self.bound = self.bound | {quantity}
 
     def run(self, quantities: tuple[str, ...]) -> None:
         """Compute and write quantities."""
         with np.errstate(all="ignore"):  # infinities, NaN and underflow are legal and defined here
             self._run(quantities)
+
+    def repeatable(self, quantities: tuple[str, ...]) -> Repeat | None:
+        """Return the call as one kernel on the arrays themselves, or None where there is more to do.
+
+        The kernel reads the bound arrays and writes the outputs, so nothing may have to be converted, weighed or
+        reduced. What it returns is false when a label is wrong or a result needs NumPy: then `run` is to be used.
+        """
+        compiled, options = implementation.engine(), self.options
+        lone = self.cotangent is None and options.sample_weight is None and options.ignore is None
+        if compiled is None or not lone or not options.plain or options.over != "sum" or self.reduction != "none":
+            return None
+        arrays = [self.x, *([] if self.y is None else [self.y]), *(self.outputs[q] for q in quantities)]
+        if not all(a.flags.c_contiguous and a.dtype.isnative for a in arrays) or not self.cases:
+            return None
+        from .compiled import Inputs, Outputs
+
+        x = self.x.reshape(self.flat)
+        outputs = Outputs({q: self.outputs[q].reshape(self._shape(q)) for q in quantities})
+        variant = "normalized" if options.normalized else ""
+        checked = None
+        inputs = Inputs(x)
+        if self.y is not None:
+            if self.y.dtype != (np.int64 if self.by_index else self.dtype):
+                return None
+            y = self.y.reshape(-1 if self.by_index else self.flat)
+            kind = "index" if self.by_index else self.form.labels
+            checked = compiled.check(y, kind, self.classes)
+            inputs = Inputs(x, "index" if self.by_index else "plain", (y,))
+        plan = compiled.plan(
+            self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads
+        )
+        return Repeat(checked, plan)
 
     def _run(self, quantities: tuple[str, ...]) -> None:
         name, form = self.form.name, self.form
@@ -77,7 +106,7 @@ class Work:
         total = Total((self.classes,) if form.vector else ())
         targets = {q: self._target(q) for q in quantities if not (q == "value" and reduced)}
         use = Use(self, quantities, x, y, samples, self._factor(denominator), targets)
-        compiled = engine()
+        compiled = implementation.engine()
         for block in self._blocks(compiled is not None, use):
             value = _kernels(use, block, compiled) if compiled and use.compiles else _numpy(use, block)
             if value is None:
@@ -169,6 +198,20 @@ class Work:
         out = self.outputs[quantity]
         if not out.flags.c_contiguous:
             out[...] = target.reshape(out.shape)
+
+
+class Repeat:
+    """A call that is one kernel on fixed arrays."""
+
+    def __init__(self, check: Check | None, plan: Plan) -> None:
+        """Take the kernel that counts wrong labels with its arguments, and the plan."""
+        self.check, self.plan = check, plan
+
+    def __call__(self) -> bool:
+        """Compute, and return whether that was all there is to do."""
+        if self.check is not None and self.check[0](self.check[1]):
+            return False
+        return not len(self.plan.run())
 
 
 class Use:

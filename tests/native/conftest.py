@@ -170,7 +170,7 @@ def formats():
 
 @pytest.fixture(scope="session")
 def engines():
-    """Name -> what stands for `lossbench.native.work.engine`; "numba" skips where there are no kernels."""
+    """Name -> what stands for `lossbench.native.implementation.engine`; "numba" skips where there are no kernels."""
     from lossbench.native import implementation
 
     class Engines(dict):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import work
+from lossbench.native import implementation
 
 mpf = mpmath.mpf
 BOUNDS = {"float32": (0.51, 2.0**-40), "float64": (1.0, 2.0**-80)}
@@ -13,8 +13,8 @@ inf, nan = np.inf, np.nan
 
 
 @pytest.fixture(autouse=True, params=["numba", "numpy"])
-def implementation(request, engines, monkeypatch):
-    monkeypatch.setattr(work, "engine", engines[request.param])
+def chosen(request, engines, monkeypatch):
+    monkeypatch.setattr(implementation, "engine", engines[request.param])
 
 
 def numbers(x):
