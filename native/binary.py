@@ -23,7 +23,7 @@ class Odds:
         """Compute them; full: as exp's."""
         self.positive = e.z >= 0.0
         self.u: Exp = exp(-e.number(_size(e.z)), full=full)
-        self.inverse: Number = 1.0 / (self.u.value + 1.0)
+        self.inverse: Number = 1.0 / (self.u.coarse + 1.0)
 
 
 def odds(e: Element) -> Odds:

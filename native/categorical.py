@@ -11,7 +11,7 @@ from __future__ import annotations
 from . import pair
 from .element import Element, Row
 from .elementary import Small, exp, log1p, log1p_full
-from .lanes import Lane, where
+from .lanes import Lane
 from .pair import Number, Pair, as_pair, is_zero
 
 
@@ -47,7 +47,7 @@ class Softmax:
         self.beyond = self.rest.value
         if target:
             z = row.pick(self.out)
-            away = exp(row.gap(z, self.m), full=row.cancels).value
+            away = exp(row.gap(z, self.m), full=row.cancels).coarse
             self.beyond = pair.where(z == self.m, self.beyond, (self.beyond - 1.0) + away)
         self.total = self.beyond + 1.0
         self.inverse = 1.0 / self.total
@@ -69,11 +69,11 @@ class Softmax:
 
     def complement(self, e: Element) -> Small:
         """C_k = S - e_k, at least S/2 away from the class that is left out."""
-        other = self.total - self.row.kept(e).value
+        other = self.total - self.row.kept(e).coarse
         if self.rest.exponent is None:
             return Small(pair.where(e.at(self.out), self.rest.digits, other))
         here = e.at(self.out)
-        return Small(pair.where(here, self.rest.digits, other), where(here, self.rest.exponent, 0.0))
+        return Small(pair.where(here, self.rest.digits, other), pair.where(here, self.rest.exponent, 0.0))
 
     def probability(self, e: Element, factor: Number | None = None) -> Number:
         """p_k times a factor."""

@@ -1,7 +1,7 @@
 """exp and log1p of lanes and of pairs, from polynomials whose bounds stand in `coefficients`.
 
 Errors, relative to the exact result: lanes 2^-45 in a kernel (2^-34 where `short`) and that of NumPy's own
-functions on arrays; pairs 2^-58 (2^-84 for exp and log1p where `full`).
+functions on arrays; pairs 2^-56 (2^-84 for exp and log1p where `full`).
 """
 
 from __future__ import annotations
@@ -9,16 +9,27 @@ from __future__ import annotations
 import numpy as np
 
 from . import coefficients as c
-from . import pair
-from .lanes import Lane, fused, nearest, polynomial, split_exponent, traced, two_prod, two_sum, where
+from . import lanes, pair
+from .lanes import (
+    Lane,
+    fused,
+    nearest,
+    polynomial,
+    quick_sum,
+    split_exponent,
+    traced,
+    two_prod,
+    two_sum,
+    where,
+)
 from .pair import Number, Pair, as_pair, rounded
 
 #: lanes: below it exp is zero in every dtype of at most 32 bits, and still normal here
 _LOWEST_LANE = -708.0
 #: pairs: below it no sum of exps reaches a subnormal float64
-_LOWEST_PAIR = -1500.0
-#: the tail of exp is a lane polynomial from this term on
-_TERMS = {False: 3, True: 10}
+_LOWEST_PAIR = -1400.0
+#: the tail of a full exp is a lane polynomial from this term on
+_TERMS = 10
 _INVERSE_FACTORIALS = {
     n: Pair(*parts)
     for n, parts in {
@@ -56,6 +67,11 @@ class Small:
         """The number; digits below the smallest subnormal are lost."""
         return self.digits if self.exponent is None else pair.scaled(self.digits, self.exponent)
 
+    @property
+    def coarse(self) -> Number:
+        """The number as a term of a sum above 2^-900: something as small where it is below 2^-1020."""
+        return self.digits if self.exponent is None else pair.coarse(self.digits, self.exponent)
+
 
 class Exp(Small):
     """exp(x) for a number x <= 0, and exp(x) - 1 without cancellation."""
@@ -71,7 +87,7 @@ class Exp(Small):
 def exp(x: Number, *, full: bool = False, shift: Lane | None = None) -> Exp:
     """Return exp(x), x <= 0 (NaN stays NaN), times 2^shift where that is given.
 
-    full: 2^-84 instead of 2^-58 for pairs, 2^-45 instead of 2^-34 for lanes of a kernel.
+    full: 2^-84 instead of 2^-56 for pairs, 2^-45 instead of 2^-34 for lanes of a kernel.
     """
     if isinstance(x, Pair):
         return _exp_pair(x, full, shift)
@@ -87,24 +103,41 @@ def exp(x: Number, *, full: bool = False, shift: Lane | None = None) -> Exp:
     return Exp(trace.raised(digits, k), None, where(k == 0.0, less, trace.raised(digits, k) - 1.0))
 
 
-def _exp_pair(x: Pair, full: bool, shift: Lane | None) -> Exp:
-    low = x.high < _LOWEST_PAIR
-    high, rest = where(low, _LOWEST_PAIR, x.high), where(low, 0.0, x.low)
+def _reduced(high: Lane, low: Lane) -> tuple[Lane, Pair]:
+    """Return (k, r) with high + low = k ln 2 + r, r a pair of about 0.35 at most."""
     k = nearest(high, c.LOG2_E)
     first, second, third = c.LN2
     # k first is exact and so is the difference: it is at most 0.35 from x, and both end at 2^-42 or above.
     p, e = two_prod(k, -second)
     s, t = two_sum(fused(k, -first, high), p)
-    r = Pair(*two_sum(s, t + (e + fused(k, -third, rest))))
-    terms = _TERMS[full]
-    tail: Number = polynomial(c.EXP_FULL if full else c.EXP_PAIR, r.high) * r.high
-    for n in range(terms - 1, 1, -1):
-        tail = _INVERSE_FACTORIALS[n] + tail
-        tail = r * tail if n > 2 else tail
-    less = r + (r * r) * tail
-    one = less + 1.0
-    unit = pair.scaled(Pair(1.0, 0.0), k) if not traced(k) else Pair(traced(k).scaled(1.0, k), 0.0)
-    minus_one = pair.where(k == 0.0, less, (unit - 1.0) + pair.scaled(less, k))
+    return k, Pair(*quick_sum(s, t + (e + fused(k, -third, low))))
+
+
+def _exp_pair(x: Pair, full: bool, shift: Lane | None) -> Exp:
+    under = x.high < _LOWEST_PAIR
+    high, low = where(under, _LOWEST_PAIR, x.high), where(under, 0.0, x.low)
+    if full:
+        k, r = _reduced(high, low)
+        tail: Number = polynomial(c.EXP_FULL, r.high) * r.high
+        for n in range(_TERMS - 1, 1, -1):
+            tail = _INVERSE_FACTORIALS[n] + tail
+            tail = r * tail if n > 2 else tail
+        less = r + (r * r) * tail
+        one = less + 1.0
+    else:
+        # As above, with what is below 2^-57 left out. r^2 P(r) is 0.06 at most, so a lane holds it to 2^-57.
+        k = nearest(high, c.LOG2_E)
+        first, second, _ = c.LN2
+        p = k * second
+        t = fused(k, -first, high)
+        s = t - p
+        r = Pair(*quick_sum(s, ((t - s) - p) + low))
+        rest = fused(r.high * r.high, polynomial(c.EXP_PAIR, r.high), r.low)
+        less = Pair(*quick_sum(r.high, rest))
+        top, left = quick_sum(1.0, r.high)
+        one = Pair(*quick_sum(top, left + rest))
+    unit = lanes.coarse(1.0 + 0.0 * k, k)
+    minus_one = pair.where(k == 0.0, less, (Pair(unit, 0.0) - 1.0) + Pair(unit * less.high, unit * less.low))
     return Exp(one, k if shift is None else k + shift, minus_one)
 
 
@@ -118,7 +151,7 @@ def log1p_small(u: Exp, factor: Number | None = None) -> Small:
     if not isinstance(u.digits, Pair) and not traced(u.digits):
         loss = np.log1p(u.digits)
         return Small(loss if factor is None else loss * factor)
-    value = u.value
+    value = u.coarse
     if isinstance(value, Pair):
         inverse = 2.0 / (value + 2.0)
         s = value.high / (value.high + 2.0)

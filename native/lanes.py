@@ -94,6 +94,12 @@ def scaled(x: Lane, k: Lane) -> Lane:
     return np.ldexp(x, np.nan_to_num(k, nan=0.0, posinf=1000.0, neginf=-2200.0).astype(np.intc))
 
 
+def coarse(x: Lane, k: Lane) -> Lane:
+    """Return x 2^k for k of at most 1000, or something as small where that is below 2^-1020; cheaper than `scaled`."""
+    trace = traced(x, k)
+    return trace.coarse(x, k) if trace else scaled(x, k)
+
+
 def split_exponent(x: Lane) -> tuple[Lane, Lane]:
     """Return (m, e) with x = m 2^e and m in [sqrt(1/2), sqrt(2)), for finite x > 0; else both are NaN."""
     trace = traced(x)
@@ -106,25 +112,8 @@ def split_exponent(x: Lane) -> tuple[Lane, Lane]:
 
 
 def polynomial(coefficients: tuple[float, ...], x: Lane) -> Lane:
-    """Return the sum of c_k x^k: by Horner's rule on NumPy, in a kernel by Estrin's.
-
-    Estrin's joins neighbours, c_0 + c_1 x, then neighbours of those with x^2, and so on: a chain of about log2 of
-    the degree, where Horner's has the degree, and chains are what a processor waits for here.
-    """
-    if not traced(x):
-        total: Lane = coefficients[-1]
-        for c in coefficients[-2::-1]:
-            total = total * x + c
-        return total
-    terms: list[Lane] = list(coefficients)
-    power = x
-    while len(terms) > 1:
-        joined: list[Lane] = []
-        for k in range(0, len(terms) - 1, 2):
-            joined.append(power if coefficients[k : k + 2] == (0.0, 1.0) and power is x else fused(terms[k + 1], power, terms[k]))
-        if len(terms) % 2:
-            joined.append(terms[-1])
-        terms = joined
-        if len(terms) > 1:
-            power = power * power
-    return terms[0]
+    """Return the sum of c_k x^k by Horner's rule."""
+    total: Lane = coefficients[-1]
+    for c in coefficients[-2::-1]:
+        total = fused(total, x, c)
+    return total

@@ -89,16 +89,42 @@ def loop(trace: Trace, start: Any, stop: Any, step: int) -> Any:
     b.position_at_end(done)
 
 
-def chunks(trace: Trace, start: Any, stop: Any, body: Callable[[Any, Any], None]) -> None:
-    """Append body(i, mask) for vectors from start to stop: mask is None but for a partial last one."""
+def chunks(
+    trace: Trace, start: Any, stop: Any, body: Callable[[Any, Any], None], apart: Any = None
+) -> None:
+    """Append body(i, mask) for vectors from start to stop: mask is None but for a partial last one.
+
+    apart: an index whose vector is given a mask too, so that the other vectors need not look for it.
+    """
     b, width = trace.builder, trace.width
-    count = b.sub(stop, start)
-    whole = b.add(start, b.and_(count, ir.Constant(I64, -width)))
-    with loop(trace, start, whole, width) as i:
-        body(i, None)
-    with b.if_then(b.icmp_signed("<", whole, stop)):
-        left = trace.splat(b.sub(stop, whole), width)
-        body(whole, b.icmp_signed("<", iota(width), left))
+    step = ir.Constant(I64, width)
+    whole = b.add(start, b.and_(b.sub(stop, start), ir.Constant(I64, -width)))
+    first = whole
+    if apart is not None:
+        own = b.and_(apart, ir.Constant(I64, -width))
+        first = b.select(b.icmp_signed("<", own, whole), own, whole)
+    place, limit = slot(trace, I64, start), slot(trace, I64, first)
+    head, plain, after, partial, done = (b.append_basic_block(name) for name in _BLOCKS)
+    b.branch(head)
+    b.position_at_end(head)
+    i = b.load(place, typ=I64)
+    b.cbranch(b.icmp_signed("<", i, b.load(limit, typ=I64)), plain, after)
+    b.position_at_end(plain)
+    body(i, None)
+    b.store(b.add(i, step), place)
+    b.branch(head)
+    b.position_at_end(after)
+    i = b.load(place, typ=I64)
+    b.cbranch(b.icmp_signed("<", i, stop), partial, done)
+    b.position_at_end(partial)
+    body(i, b.icmp_signed("<", iota(width), trace.splat(b.sub(stop, i), width)))
+    b.store(b.add(i, step), place)
+    b.store(whole, limit)
+    b.branch(head)
+    b.position_at_end(done)
+
+
+_BLOCKS = ("head", "plain", "after", "partial", "done")
 
 
 def iota(width: int) -> Any:
@@ -164,12 +190,17 @@ def _map(x: Number, f: Callable[[Lane], Lane]) -> Number:
 class Position:
     """The place of a vector's elements in their row, or of one element: where it begins, int64."""
 
-    def __init__(self, trace: Trace, base: Any, width: int) -> None:
-        """Take the index of the first element, and how many there are; 0 for one alone."""
-        self.trace, self.base, self.width = trace, base, width
+    def __init__(self, trace: Trace, base: Any, width: int, without: Whole | None = None) -> None:
+        """Take the index of the first element, and how many there are; 0 for one alone.
+
+        without: an index that is known to be in another vector.
+        """
+        self.trace, self.base, self.width, self.without = trace, base, width, without
 
     def __eq__(self, index: object) -> Any:
         """Return where the place is an index, a Whole or a float that is a whole number."""
+        if self.without is not None and index is self.without:
+            return False
         b, width = self.trace.builder, self.width
         code = index.code if isinstance(index, Whole) else ir.Constant(I64, int(index))  # type: ignore[call-overload]
         if not width:
@@ -240,7 +271,8 @@ class TracedRow(Row):
         self.index = None
         if reader.layout.labels == "index":
             self.index = Whole(b.load(storage.address(self.trace, self.memory.labels[0], case, "int64"), typ=I64))
-        self._exponents = False
+        #: the class that sums leave out, once it is known; its vector is a case of its own from then on
+        self.apart: Whole | None = None
 
     def each(self, body: Callable[[Element, Any], None], fill: float = 0.0) -> None:
         """Append a pass over the row: body(element, mask)."""
@@ -248,11 +280,12 @@ class TracedRow(Row):
         def vector(i: Any, mask: Any) -> None:
             body(self._element(i, mask, fill), mask)
 
-        chunks(self.trace, ir.Constant(I64, 0), self.memory.classes, vector)
+        apart = None if self.apart is None else self.apart.code
+        chunks(self.trace, ir.Constant(I64, 0), self.memory.classes, vector, apart)
 
     def _element(self, i: Any, mask: Any, fill: float) -> Element:
         at = self.trace.builder.add(self.base, i)
-        place = Position(self.trace, i, self.trace.width)
+        place = Position(self.trace, i, self.trace.width, self.apart if mask is None else None)
         return self.reader.element(at, mask, self.factor, self.cancels, place, fill)
 
     def element(self, k: int) -> Element:
@@ -268,14 +301,27 @@ class TracedRow(Row):
 
     def maximum(self) -> Lane:
         """Return the largest z, ignoring NaN."""
-        best = Variable(self.trace, False, float("-inf"), self.trace.width)
+        b, dtype = self.trace.builder, self.reader.layout.dtype
+        narrow = storage.KINDS[dtype] if dtype in ("float32", "float64") else F64
+        # Compared as they are stored; several vectors at once, so that no comparison waits for the one before.
+        lanes = self.trace.width * 64 // (32 if narrow != F64 else 64)
+        kind = ir.VectorType(narrow, lanes)
+        lowest = ir.Constant(kind, [float("-inf")] * lanes)
+        best = slot(self.trace, kind, lowest)
+        wider = Trace(b, lanes)
 
-        def larger(e: Element, mask: Any) -> None:
-            seen = best.get()
-            best.set(self.trace.where(e.z > seen, e.z, seen))
+        def larger(i: Any, mask: Any) -> None:
+            at = b.add(self.base, i)
+            if narrow is F64:
+                z = storage.load(wider, self.memory.x, at, dtype, lanes, mask, float("-inf")).code
+            else:
+                z = storage.raw(wider, self.memory.x, at, dtype, lanes, mask, float("-inf"))
+            seen = b.load(best, typ=kind)
+            b.store(b.select(b.fcmp_ordered(">", z, seen), z, seen), best)
 
-        self.each(larger, fill=float("-inf"))
-        return folded(self.trace, best.get(), lambda a, b: self.trace.where(a > b, a, b))  # type: ignore[no-any-return]
+        chunks(wider, ir.Constant(I64, 0), self.memory.classes, larger)
+        found = storage.widened(wider, b.load(best, typ=kind), "float64" if narrow is F64 else dtype)
+        return folded(wider, found, lambda x, y: wider.where(x > y, x, y))  # type: ignore[no-any-return]
 
     def first(self, m: Lane) -> Whole:
         """Return the index of the first z = m; 0 where there is none."""
@@ -351,6 +397,8 @@ class TracedRow(Row):
         A sum of pairs below 2^-900 is done once more, with the terms scaled up.
         """
         b = self.trace.builder
+        if skip is not None:
+            self.apart = skip
         rest = Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width)
         sums = [Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width) for _ in others]
         shift = Variable(self.trace, False, 0.0, 0)
@@ -359,9 +407,9 @@ class TracedRow(Row):
             small = term(e)
             if keep and self.keeping:
                 self._keep(e, small)
-            digits = small.value
+            digits = small.digits
             if small.exponent is not None:
-                digits = pair.scaled(small.digits, small.exponent + shift.get())
+                digits = pair.coarse(small.digits, small.exponent + shift.get())
             if skip is not None:
                 digits = pair.where(e.at(skip), 0.0, digits)
             rest.set(self._sum(rest, masked(self.trace, mask, digits, 0.0)))

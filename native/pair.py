@@ -109,7 +109,9 @@ def is_zero(x: Number) -> Mask:
 
 
 def where(mask: Mask, a: Number, b: Number) -> Number:
-    """Return a where the mask holds, b elsewhere, for numbers of either kind."""
+    """Return a where the mask holds, b elsewhere, for numbers of either kind; False is a mask that never holds."""
+    if mask is False:
+        return b
     if isinstance(a, Pair) or isinstance(b, Pair):
         a, b = as_pair(a), as_pair(b)
         return Pair(lanes.where(mask, a.high, b.high), lanes.where(mask, a.low, b.low))
@@ -124,6 +126,11 @@ def size(x: Number) -> Number:
 def scaled(x: Number, k: Lane) -> Number:
     """Return x 2^k, each part rounded once."""
     return Pair(lanes.scaled(x.high, k), lanes.scaled(x.low, k)) if isinstance(x, Pair) else lanes.scaled(x, k)
+
+
+def coarse(x: Number, k: Lane) -> Number:
+    """Return x 2^k, or something as small where that is below 2^-1020."""
+    return Pair(lanes.coarse(x.high, k), lanes.coarse(x.low, k)) if isinstance(x, Pair) else lanes.coarse(x, k)
 
 
 def exact_sum(a: Lane, b: Lane) -> Pair:

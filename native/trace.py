@@ -215,16 +215,22 @@ class Trace:
         code = self.bits(x)
         return self.of_bits(self.builder.add(code, self._exponent(k)))
 
+    def power(self, k: Lane) -> Lane:
+        """Return 2^k for k in [-1022, 1023]: k, with the bias added, moved to where the exponent stands."""
+        code = self.bits(k + (_MAGIC + 1023.0))
+        return self.of_bits(self.builder.shl(code, self.integer(52, code.type)))
+
     def scaled(self, x: Any, k: Any) -> Lane:
-        """Return x 2^k, rounded once; see `lanes.scaled`."""
+        """Return x 2^k, rounded once, for k of at most 1000; below -2020 it is too small for float64 anyway."""
         if not isinstance(k, Lane):
             k = Lane(self, self.constant(k, self.like(x.code)))
-        k = self.where(k < -2200.0, -2200.0, k)
+        k = self.where(k < -2020.0, -2020.0, k)
         first = self.where(k < -1000.0, -1000.0, k)
-        rest = k - first
-        rest = self.where(rest < -1000.0, -1000.0, rest)
-        one = Lane(self, self.constant(1.0, self.like(k.code)))
-        return (x * self.raised(one, first)) * self.raised(one, rest)
+        return (x * self.power(first)) * self.power(k - first)
+
+    def coarse(self, x: Any, k: Lane) -> Lane:
+        """Return x 2^k; see `lanes.coarse`."""
+        return x * self.power(self.where(k < -1020.0, -1020.0, k))  # type: ignore[no-any-return]
 
     def split_exponent(self, x: Lane) -> tuple[Lane, Lane]:
         """Return (m, e); see `lanes.split_exponent`."""

@@ -110,7 +110,7 @@ def polynomials() -> list[Polynomial]:
     return [
         Polynomial("EXP_SHORT", f"(exp(r)-1-r)/r^2, {near}", exp_tail(2), exp_weight(2), -REDUCED, REDUCED, 5),
         Polynomial("EXP_LANE", f"(exp(r)-1-r)/r^2, {near}", exp_tail(2), exp_weight(2), -REDUCED, REDUCED, 7),
-        Polynomial("EXP_PAIR", f"tail of exp after r^2/2!, {near}", exp_tail(3), exp_weight(3), -REDUCED, REDUCED, 9),
+        Polynomial("EXP_PAIR", f"(exp(r)-1-r)/r^2, {near}", exp_tail(2), exp_weight(2), -REDUCED, REDUCED, 10),
         Polynomial("EXP_FULL", f"tail of exp after r^9/9!, {near}", exp_tail(10), exp_weight(10), -REDUCED, REDUCED, 7),
         Polynomial("LOG_LANE", f"(atanh(s)/s-1)/t, {ratio}", atanh_tail(1), lambda t: t, mpf(0), third, 6),
         Polynomial("LOG_PAIR", f"(atanh(s)/s-1-t/3)/t^2, {ratio}", atanh_tail(2), lambda t: t**2, mpf(0), third, 9),
