@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import implementation
+from . import choice
 from .rounding import Array
 
 if TYPE_CHECKING:
     from .call import Call
+    from .work import Repeat
 
 #: elements above which what can be saved is not worth it
 SMALL = 1 << 16
@@ -26,12 +27,11 @@ _KINDS = 64
 class Recipe:
     """A kind of call: its kernel, its checks, and arguments that lack only the addresses of the arrays."""
 
-    def __init__(self, call: Call, quantities: tuple[str, ...]) -> None:
+    def __init__(self, call: Call, repeat: Repeat, quantities: tuple[str, ...]) -> None:
         """Take over from a call that was one kernel on fixed arrays."""
-        repeat = call.repeat(quantities)
         plan = repeat.plan
         self._kernel, (self._arguments,) = plan.kernel, plan.arguments
-        self._check, self._checked = repeat.check if repeat.check is not None else (None, None)
+        self._check = repeat.check
         self._held = plan.flags, plan.held[-1]
         self._outputs = [(call.shape(q), call.dtype, _PLACES[q]) for q in quantities]
 
@@ -41,9 +41,11 @@ class Recipe:
         arguments[0] = x.__array_interface__["data"][0]
         if y is not None:
             arguments[1] = place = y.__array_interface__["data"][0]
-            self._checked[0] = place
-            if self._check(self._checked):
-                return None
+            if self._check is not None:
+                wrong, checked = self._check
+                checked[0] = place
+                if wrong(checked):
+                    return None
         results = []
         for shape, dtype, at in self._outputs:
             result = np.empty(shape, dtype)
@@ -65,7 +67,7 @@ class Memory:
     def find(self, quantities: tuple[str, ...], x: Any, y: Any) -> tuple[Any, Recipe | None]:
         """Return the key of a kind of call, None where there is no short way for it, and its recipe if known."""
         usual = type(x) is np.ndarray and x.size <= SMALL and x.flags.c_contiguous
-        if not usual or implementation.engine() is None:
+        if not usual or choice.engine() is None:
             return None, None
         if y is None:
             key: Any = (quantities, x.shape, x.dtype, get_ident())
@@ -77,8 +79,9 @@ class Memory:
 
     def learn(self, key: Any, call: Call, quantities: tuple[str, ...]) -> None:
         """Keep the recipe of a call, if it has one."""
-        if call.repeat(quantities) is None:
+        repeat = call.repeat(quantities)
+        if repeat is None:
             return
         if len(self._recipes) >= _KINDS:
             self._recipes.clear()
-        self._recipes[key] = Recipe(call, quantities)
+        self._recipes[key] = Recipe(call, repeat, quantities)

@@ -61,8 +61,11 @@ class ArrayRow(Row):
         self.index = None if block.index is None else block.index[:, None].astype(np.float64)
         factor = block.factor
         if factor is not None:
-            factor = Pair(*(np.reshape(p, (-1, 1)) for p in (factor.high, factor.low))) \
-                if isinstance(factor, Pair) else factor[:, None]
+            factor = (
+                Pair(*(np.reshape(p, (-1, 1)) for p in (factor.high, factor.low)))
+                if isinstance(factor, Pair)
+                else factor[:, None]
+            )
         positions = np.arange(block.x.shape[-1], dtype=np.float64)
         self.whole = Element(block.x, block.labels, factor, wide=wide, cancels=cancels, position=positions)
         self._undefined: Any = False
@@ -244,16 +247,14 @@ def compute(formula: Formula, block: Block, name: str, wide: bool) -> Number:
         low[cases] = np.where(bad[cases], 0.0, low[cases])
         return Pair(high, low)
     bare = Block(block.x, block.labels, block.index)
-    got = np.asarray(_quantity(formula, bare, name, False))
+    lanes = np.asarray(_quantity(formula, bare, name, False))
     if block.factor is not None and name != "value":
-        factor = block.factor if got.ndim == 1 else np.reshape(block.factor, (-1, *[1] * (got.ndim - 1)))
-        got = np.where((factor == 0) & ~np.isnan(got), 0.0, got * factor)
-    return got
+        factor = np.reshape(block.factor, (-1, *[1] * (lanes.ndim - 1)))
+        lanes = np.where((factor == 0) & ~np.isnan(lanes), 0.0, lanes * factor)
+    return lanes
 
 
 def _leading(block: Block) -> Block:
     """Return a block whose numbers are plain lanes."""
     factor = None if block.factor is None else pair.rounded(block.factor)
     return Block(block.x, tuple(pair.rounded(y) for y in block.labels), block.index, factor)
-
-

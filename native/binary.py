@@ -28,7 +28,8 @@ class Odds:
 
 def odds(e: Element) -> Odds:
     """Return the odds of an element, computed once. Forms that cancel ask for `full` digits."""
-    return e.once("odds", lambda: Odds(e, e.cancels))
+    s: Odds = e.once("odds", lambda: Odds(e, e.cancels))
+    return s
 
 
 def _size(z: Lane) -> Lane:

@@ -70,9 +70,7 @@ class Call:
         self._cotangent = None
         if grad_out is not None:
             self._cotangent = check.numbers(f"{name}: grad_out", grad_out)
-            check.same_shape(
-                f"{name}: grad_out", self._cotangent, self._shapes["value"], "the shape of the value"
-            )
+            check.same_shape(f"{name}: grad_out", self._cotangent, self._shapes["value"], "the shape of the value")
         self._buffers: dict[str, Array] = {}
         self._repeats: dict[tuple[str, ...], Repeat | None] = {}
         self._given = given
@@ -122,9 +120,7 @@ class Call:
         """Return an array of z's shape with the class axis last."""
         return array if self._axis in (-1, array.ndim - 1) else np.moveaxis(array, self._axis, -1)
 
-    def _labels_like(
-        self, y: npt.ArrayLike | None, shape: tuple[int, ...], leading: tuple[int, ...]
-    ) -> Array:
+    def _labels_like(self, y: npt.ArrayLike | None, shape: tuple[int, ...], leading: tuple[int, ...]) -> Array:
         where = f"{self._form.name}: y"
         if self._form.labels == "classes":
             array = check.class_labels(where, y, shape, leading, self._form.argument)

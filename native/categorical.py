@@ -45,11 +45,13 @@ class Softmax:
         self.mass = sums[0] if mass else 1.0
         self.linear = sums[-1] if linear else 0.0
         self.beyond = self.rest.value
+        self.total = self.beyond + 1.0
         if target:
             z = row.pick(self.out)
             away = exp(row.gap(z, self.m), full=row.cancels).coarse
+            # Where the target leads, e_t is 1, and NaN in a row without a limit.
+            self.total = self.beyond + away
             self.beyond = pair.where(z == self.m, self.beyond, (self.beyond - 1.0) + away)
-        self.total = self.beyond + 1.0
         self.inverse = 1.0 / self.total
 
     def _exp(self, e: Element) -> Small:
@@ -117,13 +119,10 @@ def xent_index_grad(s: Softmax, e: Element) -> Number:
 
 def xent(s: Softmax) -> Number:
     """-sum_k y_k log softmax(z)_k = sum_k y_k (m - z_k) + T log S, T = sum_k y_k; all terms >= 0."""
-    tail = s.mass * s.log_total() if s.rest.exponent is None else _heavy(s)
-    return s.linear * 2.0 + tail
-
-
-def _heavy(s: Softmax) -> Number:
-    """T log S: the mass multiplies the digits of a tail before they are scaled."""
-    return pair.where(s.rest.exponent < 0.0, s.rest.times(s.mass), s.mass * log1p(s.beyond))
+    log = s.mass * log1p(s.beyond)
+    if s.rest.exponent is not None:  # the mass multiplies the digits of a tail before they are scaled
+        log = pair.where(s.rest.exponent < 0.0, s.rest.times(s.mass), log)
+    return s.linear * 2.0 + log
 
 
 def xent_grad(s: Softmax, e: Element) -> Number:
@@ -198,9 +197,7 @@ def softmax_hess(lead: Lead, e: Element) -> Number:
     """d2p_0/dz_k2 = p_0 (1-p_0) (1-2p_0) for k = 0, else -p_0 p_k (1-2p_k)."""
     skew = (lead.s.complement(e).value - lead.s.row.kept(e).value) * lead.s.inverse
     skew = e.weighted(skew)
-    return pair.where(
-        e.at(0.0), _times(lead.p, lead.rest, skew), 0.0 - _times(lead.p, _p(lead, e), skew)
-    )
+    return pair.where(e.at(0.0), _times(lead.p, lead.rest, skew), 0.0 - _times(lead.p, _p(lead, e), skew))
 
 
 def log_softmax_grad(lead: Lead, e: Element) -> Number:

@@ -87,7 +87,7 @@ def contents(where: str, y: Array, kind: str) -> None:
 
 def indices(where: str, y: Array, classes: int, ignored: npt.NDArray[np.bool_] | None) -> None:
     """Raise ValueError at the first class index outside 0..classes-1. A negative one never wraps."""
-    if ignored is None and y.size and 0 <= y.min() and y.max() < classes:
+    if ignored is None and y.size and y.min() >= 0 and y.max() < classes:
         return
     good = (y >= 0) & (y < classes)
     _first(where, y, good if ignored is None else good | ignored, f"a class index in 0..{classes - 1}")

@@ -76,7 +76,8 @@ class Compiled:
         """Return a kernel call on fixed arrays, which may be run again."""
         x = inputs.x
         cases, classes = len(x), x.shape[1] if rows else 1
-        factor, parts = inputs.factor, ()
+        factor = inputs.factor
+        parts: tuple[Array, ...] = ()
         which = ""
         if factor is not None:
             factor = as_pair(factor)

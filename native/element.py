@@ -108,6 +108,15 @@ class Row(Protocol):
     def label(self, e: Element) -> Number:
         """Return the label of an element; 1 at the class index and 0 elsewhere where there is one."""
 
+    def label_at(self, index: Lane) -> Number:
+        """Return the label at an index, of a row labelled by numbers."""
+
+    def element(self, k: int) -> Element:
+        """Return element k = 0 alone, without its label."""
+
+    def limit(self, m: Lane, value: Lane) -> Lane:
+        """Return the value of a row whose largest logit is m; m itself where that is infinite."""
+
     def totals(self, *terms: Callable[[Element], Number]) -> tuple[Number, ...]:
         """Return the sums of terms over the row, in one pass."""
 

@@ -220,4 +220,5 @@ def log1p_full(x: Pair) -> Pair:
     y = rounded(log1p(x))
     d = exp(as_pair(-y), full=True).minus_one
     rest = x + (d + x * d)
-    return (rest - rest * rest.halved()) + y
+    log: Pair = (rest - rest * rest.halved()) + y
+    return log

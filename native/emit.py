@@ -10,8 +10,9 @@ from llvmlite import ir
 from . import pair, storage
 from .element import Element
 from .formula import Formula
-from .loops import Layout, Memory, Reader, TracedRow, Variable, chunks, flag, folded, loop, slot
+from .loops import Layout, Memory, Reader, Variable, chunks, flag, folded, loop, slot
 from .pair import Number
+from .passes import TracedRow
 from .trace import I32, I64, Lane, Trace
 
 

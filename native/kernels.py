@@ -57,7 +57,7 @@ def name_of(
     return "|".join([form, options, "+".join(quantities), dtype, labels, factor, value])
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[misc]
+@intrinsic(prefer_literal=True)
 def _run(typing: Any, name: Any, arguments: Any) -> Any:
     """Append the body of the kernel that `name` says; gives the number of flags."""
     if not isinstance(name, types.StringLiteral):
@@ -98,7 +98,7 @@ def kernel(name: str) -> Kernel:
 
     def run(arguments: npt.NDArray[np.int64]) -> Any:
         _ = stamp
-        return _run(name, arguments)
+        return _run(name, arguments)  # type: ignore[call-arg]
 
     run.__name__ = run.__qualname__ = "".join(c if c.isalnum() else "_" for c in name)
     compiled: Kernel = numba.njit("int64(int64[::1])", nogil=True, cache=True)(run)

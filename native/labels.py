@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from . import check, implementation
+from . import check, choice
 from .options import Options
 from .pair import Number, Pair
 from .rounding import F64, Array
-
 
 #: a slice of the cases, or their indices
 At = Any
@@ -99,7 +99,7 @@ def read(
         ignored = ignored.reshape(-1)
         return Labels(options, kind, classes, index=np.where(ignored, 0, whole), ignored=ignored)
     dense = np.ascontiguousarray(y, dtype=y.dtype.newbyteorder("="))
-    compiled = implementation.engine()
+    compiled = choice.engine()
     if compiled is None or dense.dtype not in check.FLOATS or compiled.wrong(dense, kind):
         check.contents(where, dense, kind)
     return Labels(options, kind, classes, dense=dense.reshape(flat))

@@ -73,9 +73,7 @@ class Options:
         self.ignore = None if ignore is None else int(ignore)
 
     @staticmethod
-    def _weight(
-        name: str, option: str, given: Mapping[str, Any], shapes: list[tuple[int, ...]]
-    ) -> F64 | None:
+    def _weight(name: str, option: str, given: Mapping[str, Any], shapes: list[tuple[int, ...]]) -> F64 | None:
         if given.get(option) is None:
             return None
         where = f"{name}: {option}"

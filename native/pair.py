@@ -43,11 +43,13 @@ class Pair:
 
     def __sub__(self, other: Number) -> Pair:
         """Return the difference."""
-        return self + (-other)
+        difference: Pair = self + (-other)
+        return difference
 
     def __rsub__(self, other: Lane) -> Pair:
         """Return the difference."""
-        return (-self) + other
+        difference: Pair = (-self) + other
+        return difference
 
     def __mul__(self, other: Number) -> Pair:
         """Return the product with a Pair or a lane."""

@@ -134,5 +134,3 @@ def normalized_hess(s: Normalized, e: Element) -> Number:
     ratio = s.rest(e) / q
     away = select(y, pair.high(s.total), y * (ratio * (ratio + 2.0)))
     return e.weighted(away - (s.mass - y)) / s.total / s.total
-
-

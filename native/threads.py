@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from threading import Lock, Thread
 
 #: elements below which one thread is faster than waking a second: it takes about 20 us, a kernel 1 ns an element
@@ -77,7 +78,7 @@ def parts(cases: int, elements: int, wanted: int | None, unit: int) -> list[tupl
         count = max(1, min(available() if wanted is None else wanted, elements // WORTHWHILE))
     units = -(-cases // unit)
     bounds = [min(cases, units * k // count * unit) for k in range(count)] + [cases]
-    return [(low, high) for low, high in zip(bounds, bounds[1:], strict=False) if low < high]
+    return [(low, high) for low, high in pairwise(bounds) if low < high]
 
 
 def share(work: Work, ranges: list[tuple[int, int]]) -> int:

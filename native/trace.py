@@ -226,7 +226,7 @@ class Trace:
             k = Lane(self, self.constant(k, self.like(x.code)))
         k = self.where(k < -2020.0, -2020.0, k)
         first = self.where(k < -1000.0, -1000.0, k)
-        return (x * self.power(first)) * self.power(k - first)
+        return (x * self.power(first)) * self.power(k - first)  # type: ignore[no-any-return]
 
     def coarse(self, x: Any, k: Lane) -> Lane:
         """Return x 2^k; see `lanes.coarse`."""

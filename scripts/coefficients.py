@@ -38,7 +38,6 @@ class Polynomial:
 def remez(p: Polynomial) -> list[Any]:
     """Coefficients, constant first, that equalise the weighted error at degree + 2 points."""
     n = p.degree + 2
-    half, middle = (p.high - p.low) / 2, (p.high + p.low) / 2
     points = grid(p, n)
     for _ in range(12):
         rows = [[x**k for k in range(n - 1)] + [(-1) ** i / p.weight(x)] for i, x in enumerate(points)]

@@ -170,15 +170,15 @@ def formats():
 
 @pytest.fixture(scope="session")
 def engines():
-    """Name -> what stands for `lossbench.native.implementation.engine`; "numba" skips where there are no kernels."""
-    from lossbench.native import implementation
+    """Name -> what stands for `lossbench.native.choice.engine`; "numba" skips where there are no kernels."""
+    from lossbench.native import choice
 
     class Engines(dict):
         def __missing__(self, name):
             if name == "numpy":
                 return lambda: None
-            if implementation.implementation()[0] != "numba":
-                pytest.skip(implementation.implementation()[1])
-            return implementation.engine
+            if choice.implementation()[0] != "numba":
+                pytest.skip(choice.implementation()[1])
+            return choice.engine
 
     return Engines()

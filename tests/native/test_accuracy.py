@@ -160,9 +160,7 @@ def test_shifted_float64_rows(oracle, ulps, form, offset):
     check(worst(oracle, ulps, form, x, y, "float64", {}), "float64")
 
 
-@pytest.mark.parametrize(
-    ("others", "at"), [(999, -746.0), (999, -744.9), (50, -710.3), (999, -689.0), (999, -692.0)]
-)
+@pytest.mark.parametrize(("others", "at"), [(999, -746.0), (999, -744.9), (50, -710.3), (999, -689.0), (999, -692.0)])
 def test_tail_of_many_classes(oracle, ulps, others, at):
     """Each exp underflows or nearly so, their sum does not: 1000 classes at -746 give 1.04e-321."""
     x = np.concatenate([[0.0], np.linspace(at, at - 0.2, others)])[None]

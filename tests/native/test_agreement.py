@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from lossbench import native
+from lossbench.native.form import Form
 
-FORMS = [getattr(native, name) for name in native.__all__]
+FORMS = [op for name in native.__all__ if isinstance(op := getattr(native, name), Form)]
 DTYPES = ["float16", "bfloat16", "float32", "float64"]
 
 
@@ -158,13 +159,11 @@ def test_cotangent_multiplies_each_case(form):
     if form.vector:
         return  # see test_vector_jacobian_product
     full = weight[:, None] if form.rows else weight
-    np.testing.assert_array_max_ulp(got, grad * full, maxulp=1)  # the product is rounded once
+    np.testing.assert_array_max_ulp(got, grad * full, maxulp=2)  # one rounding against two
     np.testing.assert_array_equal(form.value_and_grad(*args, grad_out=weight)[1], got)
     np.testing.assert_array_equal(form.grad(*args, reduction="sum", grad_out=-2), -2 * grad)
     cases = 20 if form.rows else 60
-    np.testing.assert_array_max_ulp(
-        form.grad(*args, reduction="mean", grad_out=4.0), 4 * grad / cases, maxulp=1
-    )
+    np.testing.assert_array_max_ulp(form.grad(*args, reduction="mean", grad_out=4.0), 4 * grad / cases, maxulp=1)
 
 
 @pytest.mark.parametrize("form", [native.softmax, native.log_softmax], ids=repr)
@@ -174,9 +173,7 @@ def test_vector_jacobian_product(form):
     first = np.zeros((10, 4))
     first[:, 0] = 1
     np.testing.assert_allclose(form.grad(z, grad_out=first), form.grad(z), rtol=2**-46)
-    np.testing.assert_allclose(
-        form.grad(z, reduction="sum", grad_out=[1, 0, 0, 0]), form.grad(z), rtol=2**-46
-    )
+    np.testing.assert_allclose(form.grad(z, reduction="sum", grad_out=[1, 0, 0, 0]), form.grad(z), rtol=2**-46)
     # Column k of the Jacobian by rolling class k to the front.
     jacobian = np.stack([np.roll(form.grad(np.roll(z, -k, axis=1)), k, axis=1) for k in range(4)], axis=1)
     weight = rng.normal(0, 1, (10, 4))

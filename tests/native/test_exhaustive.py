@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import implementation
+from lossbench.native import choice
 from lossbench.reference import evaluate, form_of
 from lossbench.reference.formats import FORMATS, decode
 
@@ -74,7 +74,7 @@ def rounded(x, dtype):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize(("form", "y"), FORMS, ids=str)
 def test_every_input(form, y, dtype, engine, engines, formats, monkeypatch):
-    monkeypatch.setattr(implementation, "engine", engines[engine])
+    monkeypatch.setattr(choice, "engine", engines[engine])
     bits = np.arange(2**16, dtype=np.uint16)
     stored = bits.view(np.float16) if dtype == "float16" else bits
     x = decode(stored, dtype)

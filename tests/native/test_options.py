@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import implementation
+from lossbench.native import choice
 
 mpf = mpmath.mpf
 BOUNDS = {"float32": (0.51, 2.0**-40), "float64": (1.0, 2.0**-80)}
@@ -14,7 +14,7 @@ inf, nan = np.inf, np.nan
 
 @pytest.fixture(autouse=True, params=["numba", "numpy"])
 def chosen(request, engines, monkeypatch):
-    monkeypatch.setattr(implementation, "engine", engines[request.param])
+    monkeypatch.setattr(choice, "engine", engines[request.param])
 
 
 def numbers(x):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import implementation
+from lossbench.native import choice
 from lossbench.reference import evaluate
 from lossbench.reference.formats import encode
 from lossbench.reference.forms import FORMS
@@ -61,7 +61,7 @@ def test_suites(case, dtype, engines, formats, oracle, ulps, monkeypatch):
             args = (x,) if y is None else (x, y)
             results = []
             for engine in ("numba", "numpy"):
-                monkeypatch.setattr(implementation, "engine", engines[engine])
+                monkeypatch.setattr(choice, "engine", engines[engine])
                 results.append([*op.value_and_grad(*args, **keywords), op.hess_diag(*args, **keywords)])
             for q, quantity in enumerate(form.quantities):
                 if (form.name, dtype, quantity) == ("softmax", "float64", "hess_diag:z"):

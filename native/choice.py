@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -51,14 +54,37 @@ def _obstacle() -> str:
     return ""
 
 
-@cache
+_using: ContextVar[str] = ContextVar("lossbench_native", default="")
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """Compute with "numba" or "numpy" inside a `with` block, in this thread or task.
+
+    Raises ValueError for another name, and ImportError, with the reason, where Numba cannot be used.
+    """
+    if name not in ("numba", "numpy"):
+        raise ValueError(f"implementation: got {name!r}; wants 'numba' or 'numpy'")
+    if name == "numba" and (obstacle := _obstacle()):
+        raise ImportError(f"implementation: got 'numba', but {obstacle}")
+    token = _using.set(name)
+    try:
+        yield
+    finally:
+        _using.reset(token)
+
+
 def engine() -> Compiled | None:
     """Return what runs compiled kernels, or None where NumPy computes."""
-    if implementation()[0] == "numpy":
-        return None
+    name = _using.get() or implementation()[0]
+    return _compiled() if name == "numba" else None
+
+
+@cache
+def _compiled() -> Compiled:
     from .compiled import Compiled
 
     return Compiled()
 
 
-__all__ = ["engine", "implementation"]
+__all__ = ["engine", "implementation", "using"]
