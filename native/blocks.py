@@ -1,9 +1,12 @@
 """The building blocks: forms of x alone. Their methods are those of `form.Block`.
 
-Error, unless a form says otherwise: float16, bfloat16 and float32 are computed in float64 and rounded once,
-at most 0.51 ulp of the exact value of the stored inputs, plus 2^-40 times the sum of the absolute terms
-where the form cancels; float64 at most 4 ulp (rows of up to 1000 classes), plus 2^-50 times that sum.
-Suite: tests/native/test_accuracy.py. NaN in gives NaN out.
+Error, the same for all of them and for both implementations, of every unreduced value and derivative: float16,
+bfloat16 and float32 are computed in float64 and rounded once, at most 0.51 ulp of the exact value of the stored
+inputs (correctly rounded on every float16 and bfloat16 input of the forms of one logit or probability); float64
+is computed in pairs of float64, at most 1.0 ulp. Where a form cancels by its nature, as its Gradient says, 2^-40
+(float64: 2^-80) times the sum of the absolute terms comes on top. Sums and means: at most 1.0 ulp of the exact
+result of the exact values. Suites: tests/native/test_suites.py on the suites of `lossbench.suites`,
+test_exhaustive.py, test_options.py. NaN in gives NaN out.
 """
 
 from __future__ import annotations
@@ -81,7 +84,6 @@ class Softmax(Block):
     Limits: a -inf class gets 0 (gradient +0), one +inf class gets 1; two +inf, or -inf only, give NaN.
     Gradient: that of component 0, p_0 (1 - p_0) and -p_0 p_k; 1 - p_0 is a sum, not a difference. Under
     `grad_out` v it is sum_j v_j dp_j, which cancels by its nature. The second derivative cancels at 1/2.
-    Error: float64 derivatives at most 6 ulp, plus the cancellation.
     See: `log_softmax`; `softmax_xent`, which needs no softmax.
 
     >>> import numpy as np

@@ -33,7 +33,13 @@ MUTANTS = (
         "    return log_of(sigmoid(e))",
         "log_sigmoid",
     ),
-    Mutant("no shift", "categorical", "        self.m = row.maximum()", "        self.m = 0.0 * row.maximum()", "softmax_xent"),
+    Mutant(
+        "no shift",
+        "categorical",
+        "        self.m = row.maximum()",
+        "        self.m = 0.0 * row.maximum()",
+        "softmax_xent",
+    ),
     Mutant(
         "gradient g - y",
         "binary",
@@ -55,7 +61,13 @@ MUTANTS = (
         "(e.z > 1.0), np.nan, np.clip(e.z, 1e-20, 1 - 1e-20)))",
         "prob_bce",
     ),
-    Mutant("log clamped at -100", "probability", "    return hit + miss + 0.0", "    return clamped(hit) + clamped(miss)", "prob_bce"),
+    Mutant(
+        "log clamped at -100",
+        "probability",
+        "    return hit + miss + 0.0",
+        "    return clamped(hit) + clamped(miss)",
+        "prob_bce",
+    ),
     Mutant(
         "zero times infinity",
         "categorical",
@@ -94,12 +106,19 @@ MUTANTS = (
         "refusals",
         "numba",
     ),
-    Mutant("(N,) against (N,1)", "check", "    if array.shape != shape:\n        raise", "    if array.size != np.prod(shape):\n        raise", "refusals"),
+    Mutant(
+        "(N,) against (N,1)",
+        "check",
+        "    if array.shape != shape:\n        raise",
+        "    if array.size != np.prod(shape):\n        raise",
+        "refusals",
+    ),
     Mutant(
         "running sum in float32",
         "total",
         "        self._sum = self._sum + over_cases(Pair(high, low))",
-        "        self._sum = Pair(np.float64(np.cumsum(high.astype(np.float32), dtype=np.float32)[-1]) + self._sum.high, 0.0)",
+        "        running = np.cumsum(np.append(np.float32(self._sum.high), high.astype(np.float32)), dtype=np.float32)\n"
+        "        self._sum = Pair(np.float64(running[-1]), 0.0)",
         "sum",
     ),
     Mutant(
@@ -117,14 +136,20 @@ MUTANTS = (
         "alone",
         "numba",
     ),
-    Mutant("gradient not silenced by the infinite logit", "binary", "pair.where(is_zero(weight), 0.0, weight * _size(e.z))", "weight * _size(e.z)", "sigmoid_bce"),
+    Mutant(
+        "gradient not silenced by the infinite logit",
+        "binary",
+        "pair.where(is_zero(weight), 0.0, weight * _size(e.z))",
+        "weight * _size(e.z)",
+        "sigmoid_bce",
+    ),
     Mutant("subnormal tails lost", "elementary", "_LOWEST_PAIR = -1400.0", "_LOWEST_PAIR = -708.0", "softplus"),
     Mutant("one row's sum not scaled up", "arrays", "_SMALL = 2.0**-900", "_SMALL = 0.0", "tail"),
 )
 
 #: what the replacements use, appended to the mutated module
 HELPERS = {
-    "binary": '''
+    "binary": """
 
 def log_of(x):
     import numpy as np
@@ -134,10 +159,10 @@ def log_of(x):
 def log_of_sum(one, m):
     import numpy as np
     return np.log(one + np.exp(-m))
-''',
-    "probability": '''
+""",
+    "probability": """
 
 def clamped(x):
     return np.minimum(pair.rounded(x), 100.0)
-''',
+""",
 }

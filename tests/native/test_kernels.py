@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -87,7 +88,9 @@ def cases(form, rng, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    "form", [native.softmax_xent, native.logsumexp, native.sigmoid_bce, native.margin_logistic, native.sigmoid], ids=repr
+    "form",
+    [native.softmax_xent, native.logsumexp, native.sigmoid_bce, native.margin_logistic, native.sigmoid],
+    ids=repr,
 )
 def test_threads_blocks_and_length_change_no_bit(form, dtype):
     args = cases(form, np.random.default_rng(0), dtype)
@@ -110,7 +113,7 @@ def test_parts_cover_the_cases_once():
             ranges = threads.parts(n, n * 1000, wanted, 32)
             assert ranges[0][0] == 0
             assert ranges[-1][1] == n
-            assert all(a[1] == b[0] and a[1] % 32 == 0 for a, b in zip(ranges, ranges[1:], strict=False))
+            assert all(a[1] == b[0] and a[1] % 32 == 0 for a, b in pairwise(ranges))
     assert threads.parts(0, 0, 2, 1) == []
     assert len(threads.parts(100, 100, None, 1)) == 1
 

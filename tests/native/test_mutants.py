@@ -14,6 +14,7 @@ from lossbench.native import choice
 from lossbench.reference import evaluate, form_of
 from lossbench.reference.formats import encode
 from lossbench.suites.catalog import SUITES
+
 from .mutants import HELPERS, MUTANTS
 
 SOURCES = Path(lossbench.native.__file__).parent
@@ -67,7 +68,7 @@ def points(form, encoding, dtype):
     form = form_of(form)
     found = []
     for suite in SUITES:
-        for classes in form.class_axis and (1, 4) or (1,):
+        for classes in (form.class_axis and (1, 4)) or (1,):
             if suite.fits(form, encoding) and suite.name != "many_classes":
                 drawn = suite.draw(form, encoding, dtype, classes, "quick", 0)
                 exact = [evaluate(form, drawn.x, drawn.y, dtype, q) for q in form.quantities[:2]]
