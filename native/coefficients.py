@@ -106,6 +106,14 @@ EXP_FULL: Final[tuple[float, ...]] = (
     h("0x1.af04f98f8ac53p-45"),
     h("0x1.94d5cf1303dc4p-49"),
 )
+#: (atanh(s)/s-1)/t, t in [0, 1/9], from log1p(u) = 2 atanh(s), s = u/(2+u), t = s^2; error <= 2^-33.0
+LOG_SHORT: Final[tuple[float, ...]] = (
+    h("0x1.555558567a120p-2"),
+    h("0x1.9996a891167b4p-3"),
+    h("0x1.25096f1f1c3f5p-3"),
+    h("0x1.b6d6ee1894748p-4"),
+    h("0x1.f1adbd2b19903p-4"),
+)
 #: (atanh(s)/s-1)/t, t in [0, 1/9], from log1p(u) = 2 atanh(s), s = u/(2+u), t = s^2; error <= 2^-43.6
 LOG_LANE: Final[tuple[float, ...]] = (
     h("0x1.5555555638d7fp-2"),

@@ -81,12 +81,12 @@ class NativeAdapter(Adapter):
     def build(self, lib: Any, call: Call, mode: str, work: str, vector: bool) -> Callable[..., Any]:
         """The form itself, or its `value_and_grad`, which shares the exponentials."""
         keywords = KEYWORDS[call.options]
-        form = getattr(lib, call.form)
-        kernel = form if work == "F" else form.value_and_grad
 
         def run(x: Array, *labels: Array) -> Any:
             with lib.using(mode):
-                return kernel(x, *labels, **keywords)
+                if work == "F":
+                    return call.fn(lib, x, *labels)
+                return getattr(lib, call.form).value_and_grad(x, *labels, **keywords)
 
         return run
 
