@@ -31,7 +31,9 @@ class Recipe:
         """Take over from a call that was one kernel on fixed arrays."""
         plan = repeat.plan
         self._kernel, (self._arguments,) = plan.kernel, plan.arguments
-        self._check = repeat.check
+        self._check, self._checked = None, plan.arguments[0]
+        if repeat.check is not None:
+            self._check, (self._checked,) = repeat.check.kernel, repeat.check.arguments
         self._held = plan.flags, plan.held[-1]
         self._outputs = [(call.shape(q), call.dtype, _PLACES[q]) for q in quantities]
 
@@ -42,9 +44,8 @@ class Recipe:
         if y is not None:
             arguments[1] = place = y.__array_interface__["data"][0]
             if self._check is not None:
-                wrong, checked = self._check
-                checked[0] = place
-                if wrong(checked):
+                self._checked[0] = place
+                if self._check(self._checked):
                     return None
         results = []
         for shape, dtype, at in self._outputs:

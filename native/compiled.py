@@ -14,9 +14,7 @@ from .rounding import F64, Array
 
 #: bytes to a cache line, to which scratch memory is padded
 _LINE = 64
-_X, _STOP, _CLASSES = (kernels.ARGUMENTS.index(name) for name in ("x", "stop", "classes"))
-
-Check = tuple[kernels.Kernel, npt.NDArray[np.int64]]
+_X, _START, _STOP, _CLASSES = (kernels.ARGUMENTS.index(name) for name in ("x", "start", "stop", "classes"))
 
 
 def address(array: Array) -> int:
@@ -53,14 +51,16 @@ class Compiled:
 
     def wrong(self, y: Array, kind: str, classes: int = 0) -> int:
         """Return how many labels of a contiguous array are not of a kind of `check.RANGES`, or "index"."""
-        kernel, arguments = self.check(y, kind, classes)
-        return kernel(arguments)
+        return self.check(y, kind, classes, None).wrong()
 
-    def check(self, y: Array, kind: str, classes: int = 0) -> Check:
+    def check(self, y: Array, kind: str, classes: int, wanted: int | None) -> Check:
         """Return the kernel that counts wrong labels, and its arguments for an array."""
-        arguments = np.zeros(len(kernels.ARGUMENTS), np.int64)
-        arguments[_X], arguments[_STOP], arguments[_CLASSES] = address(y), y.size, classes
-        return kernels.kernel(f"check|{kind}|{y.dtype.name}"), arguments
+        arguments = []
+        for start, stop in threads.parts(y.size, y.size, wanted, kernels.width(False, y.dtype.name)):
+            numbers = np.zeros(len(kernels.ARGUMENTS), np.int64)
+            numbers[_X], numbers[_START], numbers[_STOP], numbers[_CLASSES] = address(y), start, stop, classes
+            arguments.append(numbers)
+        return Check(kernels.kernel(f"check|{kind}|{y.dtype.name}"), arguments, y)
 
     def run(
         self, form: str, variant: str, quantities: tuple[str, ...], rows: bool, inputs: Inputs, outputs: Outputs,
@@ -104,6 +104,29 @@ class Compiled:
         return Plan(kernels.kernel(name), arguments, flags, unit, cases, held)
 
 
+def shared(kernel: kernels.Kernel, arguments: list[npt.NDArray[np.int64]]) -> int:
+    """Run a kernel on every set of arguments, one a thread, and return the sum of what it counts."""
+    if len(arguments) == 1:
+        return kernel(arguments[0])
+    if not arguments:
+        return 0
+    return threads.share(lambda k, _: kernel(arguments[k]), [(k, k + 1) for k in range(len(arguments))])
+
+
+@dataclass
+class Check:
+    """A kernel that counts wrong labels, and its arguments."""
+
+    kernel: kernels.Kernel
+    arguments: list[npt.NDArray[np.int64]]
+    #: what the addresses point into
+    held: Any
+
+    def wrong(self) -> int:
+        """Return how many labels are wrong as they stand now."""
+        return shared(self.kernel, self.arguments)
+
+
 @dataclass
 class Plan:
     """A kernel with its arguments: one array of addresses and bounds a thread."""
@@ -118,14 +141,7 @@ class Plan:
 
     def run(self) -> npt.NDArray[np.intp]:
         """Compute; return the cases that are to be computed again."""
-        if len(self.arguments) == 1:
-            flagged = self.kernel(self.arguments[0])
-        elif not self.arguments:
-            flagged = 0
-        else:
-            ranges = [(k, k + 1) for k in range(len(self.arguments))]
-            flagged = threads.share(lambda k, _: self.kernel(self.arguments[k]), ranges)
-        if not flagged:
+        if not shared(self.kernel, self.arguments):
             return _NONE
         units = np.flatnonzero(self.flags)
         if self.unit == 1:

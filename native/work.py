@@ -89,7 +89,7 @@ class Work:
                 return None
             y = self.y.reshape(-1 if self.by_index else self.flat)
             kind = "index" if self.by_index else self.form.labels
-            checked = compiled.check(y, kind, self.classes)
+            checked = compiled.check(y, kind, self.classes, self.threads)
             inputs = Inputs(x, "index" if self.by_index else "plain", (y,))
         plan = compiled.plan(self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads)
         return Repeat(checked, plan)
@@ -207,7 +207,7 @@ class Repeat:
 
     def __call__(self) -> bool:
         """Compute, and return whether that was all there is to do."""
-        if self.check is not None and self.check[0](self.check[1]):
+        if self.check is not None and self.check.wrong():
             return False
         return not len(self.plan.run())
 
