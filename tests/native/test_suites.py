@@ -20,7 +20,7 @@ CASES = [
     (form, encoding, options)
     for form in FORMS
     for encoding in form.encodings
-    for options, _ in form.options
+    for options in form.variants
     if options in KEYWORDS
 ]
 
@@ -63,7 +63,7 @@ def test_suites(case, dtype, engines, formats, oracle, ulps, monkeypatch):
             for engine in ("numba", "numpy"):
                 monkeypatch.setattr(choice, "engine", engines[engine])
                 results.append([*op.value_and_grad(*args, **keywords), op.hess_diag(*args, **keywords)])
-            for q, quantity in enumerate(form.quantities):
+            for q, quantity in enumerate(form.quantities[:3]):
                 if (form.name, dtype, quantity) == ("softmax", "float64", "hess_diag:z"):
                     continue  # the reference cannot decide a row of random_bits; see test_accuracy
                 exact = evaluate(form, drawn.x, drawn.y, dtype, quantity, options)
