@@ -154,7 +154,7 @@ class LogSumExp(Block):
             "grad": Stage(categorical.plain, categorical.softmax),
             "hess": Stage(categorical.plain, categorical.variance),
         },
-        cancels=frozenset({"value"}),
+        cancels=frozenset({"value", "grad", "hess"}),  # the gradient too, to be the same beside the value
     )
     rows = True
 

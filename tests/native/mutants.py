@@ -117,8 +117,7 @@ MUTANTS = (
         "running sum in float32",
         "total",
         "        self._sum = self._sum + over_cases(Pair(high, low))",
-        "        running = np.append(np.float32(self._sum.high), high.astype(np.float32))\n"
-        "        running = np.cumsum(running, dtype=np.float32)\n"
+        "        running = np.cumsum(np.append(self._sum.high, high).astype(np.float32), dtype=np.float32)\n"
         "        self._sum = Pair(np.float64(running[-1]), 0.0)",
         "sum",
     ),
