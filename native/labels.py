@@ -73,7 +73,7 @@ class Labels:
 
     def masses(self, block: At) -> Pair | None:
         """Return what each case adds to the denominator "sum_w" before its sample weight; None for 1."""
-        if self.kind != "classes" and self.options.weight is None:
+        if self.kind != "classes":
             return None
         if self.index is not None:
             return self.options.masses(self.index[block], True, self.classes)

@@ -8,8 +8,8 @@
 - ignore_index: rows with this class index have value 0 and gradient 0, whatever they hold, and are not counted.
 - sample_weight: s_n >= 0, the shape of the cases. Weight 0 silences an infinite loss, not a NaN.
 - denominator of the mean: "N", the rows that are not ignored; "sum_w", the sum over these rows of s_n times w_t for
-  a class index, sum_k w_k y_k (y not smoothed) for other labels of a form that takes a class weight, 1 where it
-  takes none. A denominator of 0 gives 0 if there are rows and NaN if there are none.
+  a class index, sum_k w_k y_k (y not smoothed) for other labels of classes, 1 for binary labels, whose weights are
+  factors of single outputs. A denominator of 0 gives 0 if there are rows and NaN if there are none.
 - over ("sum", "mean") and normalized (False, True): see `multilabel_bce` and `prob_xent`.
 
 Weights are exact numbers: they are floats at their stored bits, and products of them are kept in pairs.

@@ -95,7 +95,8 @@ def evaluate(
     reduction: "none" gives one value a case; "sum" and "mean" give values of shape () (or (K,)), and under "mean" the
         derivatives are those of the mean.
     sample_weight: numbers >= 0, shape (N,). denominator of the mean: "N", the number of cases that are not ignored,
-        or "sum_w", the sum of their weights (sample weight times the label's class weight). A mean that divides by
+        or "sum_w", the sum of their weights: sample weight times w_t, or times sum_k w_k y_k for soft labels; for
+        binary labels the sample weight alone. A mean that divides by
         zero is 0, and a mean over no cases at all is NaN.
     check_every: both oracles are asked at one case in so many, 1 for every case. Elsewhere large batches are decided
         by the bulk tier, and what it leaves, as small batches, by the second oracle alone.

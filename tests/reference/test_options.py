@@ -131,6 +131,20 @@ def test_weighted_means_and_ignored_rows(denominator, quantity):
             assert float(got[i, k]) == direct.round_fraction(want, FORMATS["float64"])
 
 
+def test_the_weight_of_a_soft_row_is_its_mass():
+    x, _, soft = rows("float32", "softmax_xent")
+    soft = np.minimum(soft, 1.0)
+    asked = {"reduction": "mean", "denominator": "sum_w", "check_every": 1}
+    for said, weight in (({}, np.ones(K)), ({"weight": WEIGHT}, np.array(WEIGHT))):
+        got = evaluate(form_of("softmax_xent"), x, soft, "float64", options=said, **asked).value
+        mp = direct.context()
+        losses = [class_loss(mp, numbers(mp, x[i]), numbers(mp, soft[i]), said, log_softmax) for i in range(N)]
+        mass = sum(mp.mpf(float(w)) * mp.mpf(float(y)) for row in soft for w, y in zip(weight, row, strict=True))
+        assert float(got) == direct.round_fraction(sum(losses) / mass, FORMATS["float64"])
+    soft[3, 1] = np.nan
+    assert np.isnan(evaluate(form_of("softmax_xent"), x, soft, "float64", **asked).value)
+
+
 @pytest.mark.parametrize("name", ["softmax_xent", "logsumexp"])
 @pytest.mark.parametrize("options", ["", "label_smoothing=0.1,weight=0.5;0.0;3.0;0.1"])
 def test_hessian_products_are_derivatives_of_the_gradient(name, options):
