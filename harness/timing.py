@@ -261,8 +261,8 @@ def cell_rows(
     ]  # fmt: skip
     if event.get("ratios") and not wrong:
         low, middle, high = duel.interval(event["ratios"])
-        found = {"value": middle, "lo": low, "hi": high, "n": len(event["ratios"]), "unit": "1"}
-        rows.append(replace(row, metric="native_ratio", verdict=duel.verdict(low, high), **found))
+        won = replace(row, metric="native_ratio", verdict=duel.verdict(low, high), n=len(event["ratios"]))
+        rows.append(replace(won, unit="1", value=middle, lo=low, hi=high))
     return rows
 
 

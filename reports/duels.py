@@ -65,12 +65,24 @@ def duels(results: Results) -> list[Duel]:
         title, encoding, rival, dtype = (row[c] for c in ("title", "encoding", "implementation", "dtype"))
         error, bad = errors.get((title, encoding, rival, dtype), unknown)
         own_error, own_bad = own.get((title, encoding, dtype), unknown)
-        fought.append(
-            Duel(
-                *(title, encoding, row["work_class"], dtype, row["shape"], rival, row["library"]),
-                *(row["value"], row["lo"], row["hi"], row["verdict"], error, bad, own_error, own_bad),
-            )
+        duel = Duel(
+            title=title,
+            encoding=encoding,
+            work_class=row["work_class"],
+            dtype=dtype,
+            shape=row["shape"],
+            rival=rival,
+            library=row["library"],
+            ratio=row["value"],
+            low=row["lo"],
+            high=row["hi"],
+            verdict=row["verdict"],
+            error=error,
+            bad=bad,
+            own_error=own_error,
+            own_bad=own_bad,
         )
+        fought.append(duel)
     return sorted(
         fought, key=lambda d: (form_rank(d.title), d.encoding, d.work_class, dtype_rank(d.dtype), d.shape, d.ratio)
     )
