@@ -7,13 +7,15 @@ import json
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from lossbench.harness import environment
 from lossbench.harness.audit import EXHAUSTIVE, HARD, RANDOM, Findings, audit, tasks
+from lossbench.harness.rates import rates
 from lossbench.progress import Bar
 
 _KINDS = {
@@ -25,6 +27,8 @@ _KINDS = {
 
 def main(arguments: argparse.Namespace) -> int:
     """Print what was examined; exit 1 when an oracle was undecided or two disagreed."""
+    if arguments.rates:
+        return _rates(arguments.json)
     if arguments.points < 0:
         raise ValueError(f"--points: got {arguments.points}, wants a number >= 0")
     planned, bar = tasks(arguments.points, arguments.hard, arguments.exhaustive), Bar()
@@ -43,6 +47,24 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         _print(findings, facts)
     return 1 if findings.failures else 0
+
+
+def _rates(as_json: bool) -> int:
+    found = rates()
+    if as_json:
+        print(json.dumps([asdict(rate) for rate in found]))
+        return 0
+    title = "Values of a form: times the rate of plain mpmath, on one thread"
+    table = Table(title=title, title_justify="left")
+    for column in ("form", "dtype", "K", "plain /s", "tier", "times", "range", "goal"):
+        side: Literal["left", "right"] = "left" if column in ("form", "dtype", "tier") else "right"
+        table.add_column(column, justify=side, no_wrap=True)
+    for rate in found:
+        measured = (f"{rate.plain_per_s:,.0f}", rate.contender, f"{rate.ratio:.1f}")
+        spread = f"{rate.least:.0f}-{rate.most:.0f}"
+        table.add_row(rate.form, rate.dtype, str(rate.classes), *measured, spread, f"{rate.goal:.0f}")
+    Console().print(table)
+    return 0
 
 
 def _facts(findings: Findings, seconds: float) -> dict[str, Any]:

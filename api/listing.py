@@ -13,6 +13,7 @@ from lossbench.harness.adapters import adapter_of, libraries
 from lossbench.harness.plan import implementations
 from lossbench.harness.rows import CATEGORIES, implementation_id
 from lossbench.reference import FORMS
+from lossbench.reference.contract import CONTRACT
 from lossbench.suites import SUITES
 
 _METRICS = {
@@ -25,6 +26,7 @@ _METRICS = {
     "elements_per_s": ("1/s", "elements of the input a second; higher is better"),
     "gb_per_s": ("GB/s", "bytes that must move (F one read, FB one read and one write); higher is better"),
     "first_call_s": ("s", "first call, compilation included; lower is better"),
+    "native_ratio": ("1", "time of a call over that of lossbench.native, in turns; above 1: native is faster"),
     "import_s": ("s", "importing the library; lower is better"),
 }
 
@@ -92,12 +94,28 @@ def _metrics() -> list[dict[str, Any]]:
     return [*rows, {"metric": "categories", "unit": "n", "meaning": "counted apart: " + ", ".join(CATEGORIES)}]
 
 
+def _contract() -> list[dict[str, Any]]:
+    return [
+        {
+            "form": r.form,
+            "quantity": r.quantity,
+            "options": r.options,
+            "x": repr(r.x),
+            "y": "" if r.y is None else repr(r.y),
+            "wants": repr(r.want),
+            "rule": r.rule,
+        }
+        for r in CONTRACT
+    ]
+
+
 _TOPICS = {
     "forms": _forms,
     "implementations": _implementations,
     "suites": _suites,
     "metrics": _metrics,
     "libraries": _libraries,
+    "contract": _contract,
 }
 
 

@@ -7,17 +7,46 @@ import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from lossbench.reports.results import Results
 
 
-def write(folder: Path, say: Callable[[str], None]) -> list[Path]:
-    """Write every report of a run; without the packages for it, say so and return the rows' path."""
+def write(folder: Path, say: Callable[[str], None], tell: bool = False) -> list[Path]:
+    """Write every report of a run; without the packages for it, say so and return the rows' path.
+
+    tell: print native's duels with its strongest rivals.
+    """
     missing = [name for name in ("pandas", "pyarrow", "altair", "jinja2") if not importlib.util.find_spec(name)]
     if missing:
         say(f"reports need {', '.join(missing)}: pip install 'lossbench[report]', then lossbench report {folder}")
         return [folder / "rows.jsonl"]
     from lossbench.reports.write import write_reports
 
-    return write_reports(folder)
+    return write_reports(folder, _print_duels if tell else lambda results: None)
+
+
+def _print_duels(results: Results) -> None:
+    """The strongest rival of each work on the terminal."""
+    from lossbench.reports.duels import duels, strongest, table
+
+    found = strongest(duels(results))
+    if not found:
+        return
+    shown = Table(title="lossbench.native against the strongest rival of each work (all: report.html)")
+    shown.title_justify, shown.box, shown.pad_edge = "left", SIMPLE_HEAD, False
+    shown.add_column("work, rival", overflow="fold")
+    for column in ("x native's time", "native is", "errors, ulp"):
+        shown.add_column(column, justify="right", no_wrap=True)
+    for work, rival, ratio, spread, verdict, error, own in table(found, "").rows:
+        texts = (f"{work.text}\n  {rival.text}", f"{ratio.text}\n({spread.text})", verdict.text)
+        shown.add_row(*texts, f"rival {error.text}\nnative {own.text}")
+    Console().print(shown)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
         bar.say(f"interrupted; what is finished is in {folder}. Go on with: lossbench run --resume {folder}")
         return 130
     _point_latest(folder)
-    paths = write(folder, bar.say)
+    paths = write(folder, bar.say, tell=not arguments.json)
     if arguments.json:
         print(json.dumps({"dir": str(folder), "reports": [str(path) for path in paths]}))
     else:

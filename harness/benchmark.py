@@ -9,7 +9,9 @@ from __future__ import annotations
 import gc
 import json
 import os
+import statistics
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import numpy as np
 import pytest
 
 from lossbench.harness.adapters import adapter_of
+from lossbench.harness.duel import duel
 from lossbench.harness.execution import sentence
 from lossbench.harness.plan import call_of
 from lossbench.reference import form_of
@@ -60,10 +63,11 @@ def _sampled(adapter: Any, lib: Any, result: Any, work: str, rows: Any) -> dict[
     }
 
 
-def _prepare(adapter: Any, lib: Any, cell: dict[str, Any]) -> tuple[Callable[[], Any], Any]:
-    call = call_of(adapter, cell["form"], cell["call"], cell["encoding"], cell["options"])
+def _prepare(adapter: Any, lib: Any, cell: dict[str, Any], name: str, mode: str) -> tuple[Callable[[], Any], Any]:
+    """A call on the inputs of a cell that waits for its result, and the rows to sample."""
+    call = call_of(adapter, cell["form"], name, cell["encoding"], cell["options"])
     vector = form_of(cell["form"]).vector_value
-    function = adapter.build(lib, call, cell["mode"], cell["work"], vector)
+    function = adapter.build(lib, call, mode, cell["work"], vector)
     with np.load(cell["inputs"]) as file:
         dtypes = {"x": cell["dtype"], "y": "int64" if cell["encoding"] == "index" else cell["dtype"]}
         arrays = [adapter.put(lib, file[name], dtypes[name], cell["device"]) for name in ("x", "y") if name in file]
@@ -77,9 +81,32 @@ def _prepare(adapter: Any, lib: Any, cell: dict[str, Any]) -> tuple[Callable[[],
     return run, rows
 
 
+@pytest.fixture(scope="session")
+def control() -> Any:
+    """lossbench.native in this process, the opponent of every call, or None where it cannot run."""
+    adapter = adapter_of("native")
+    return None if adapter.installed() else (adapter, adapter.load())
+
+
+def _against_native(cell: dict[str, Any], control: Any, run: Callable[[], Any], seconds: float) -> list[float]:
+    """Times of a call over those of native's on the same work, block by block; none where native has no such call."""
+    if control is None or cell["device"] != "cpu":
+        return []
+    adapter, lib = control
+    asked = (cell["form"], cell["options"])
+    if not any((c.form, c.options) == asked and cell["encoding"] in c.encodings for c in adapter.calls):
+        return []
+    own, _ = _prepare(adapter, lib, cell, cell["form"], adapter.modes[0])
+    own()
+    gc.disable()
+    ratios = duel(run, own, seconds, _JOB["budget"], zlib.crc32(cell["id"].encode()))
+    gc.enable()
+    return ratios
+
+
 @pytest.mark.parametrize("cell", _JOB["units"], ids=lambda cell: cell["id"])
-def test_throughput(cell: dict[str, Any], library: Any, benchmark: Any) -> None:
-    """Time one cell, compile time kept out, and store sampled results from before and after."""
+def test_throughput(cell: dict[str, Any], library: Any, control: Any, benchmark: Any) -> None:
+    """Time one cell, compile time kept out, alone and against native, with results sampled before and after."""
     adapter, lib, away = library
     _say("start", unit=cell["id"])
     if away:
@@ -87,7 +114,7 @@ def test_throughput(cell: dict[str, Any], library: Any, benchmark: Any) -> None:
         pytest.skip(away)
     try:
         started = time.perf_counter()
-        run, rows = _prepare(adapter, lib, cell)
+        run, rows = _prepare(adapter, lib, cell, cell["call"], cell["mode"])
         result = run()
         first = time.perf_counter() - started
         before = _sampled(adapter, lib, result, cell["work"], rows)
@@ -110,4 +137,5 @@ def test_throughput(cell: dict[str, Any], library: Any, benchmark: Any) -> None:
         **{f"after_{k}": v for k, v in after.items()},
     )
     data = sorted(benchmark.stats.stats.data)
-    _say("done", unit=cell["id"], first=first, seconds=data, rounds=rounds, iterations=iterations)
+    ratios = _against_native(cell, control, run, statistics.median(data))
+    _say("done", unit=cell["id"], first=first, seconds=data, rounds=rounds, iterations=iterations, ratios=ratios)

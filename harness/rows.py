@@ -65,7 +65,9 @@ class Row:
     shape: str = _doc("shape of one case (accuracy) or of the whole batch (throughput), as AxB")
     work_class: str = _doc("F value only, FB value and gradient; empty for accuracy")
     cache: str = _doc("hot or cold for throughput; empty for accuracy")
-    metric: str = _doc("ulp, ulp_ftz, rel, equivalence, ftz; seconds, elements_per_s, gb_per_s, first_call_s, import_s")
+    metric: str = _doc(
+        "ulp, ulp_ftz, rel, equivalence, ftz; seconds, elements_per_s, gb_per_s, first_call_s, native_ratio, import_s"
+    )
 
     value: float | None = _doc("the measurement; for errors the maximum over finite cases", None)
     unit: str = _doc("unit of value", "")
@@ -83,7 +85,9 @@ class Row:
         "why `want` is right: how it was decided, bits, oracles that agreed (see lossbench.reference.Certificate)", ""
     )
     bound: str = _doc("exhaustive: value is an upper bound; sampled: a lower bound", "")
-    verdict: str = _doc("ok, defect, or disqualified (throughput of a wrong result)", "")
+    verdict: str = _doc(
+        "ok, defect, or disqualified (throughput of a wrong result); of native_ratio FAST, SLOW, SAME or AMBIGUOUS", ""
+    )
     status: str = _doc("measured, unsupported, unavailable, raised, died or timeout", "measured")
     reason: str = _doc("why there is no measurement", "")
     library_version: str = _doc("version of the library", "")

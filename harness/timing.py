@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lossbench.harness import duel
 from lossbench.harness.adapters import adapter_of, libraries
 from lossbench.harness.adapters.adapter import Call, Unsupported
 from lossbench.harness.plan import COMPILED, Plan, Unit
@@ -250,7 +251,7 @@ def cell_rows(
     row = replace(row, verdict="disqualified" if wrong else "ok", reason=wrong, n=len(times))
     elements = float(np.prod(cell.shape))
     gigabytes = elements * FORMATS[cell.dtype].bits / 8e9 * (1 if cell.work == "F" else 2)
-    return [
+    rows = [
         replace(row, unit="s", value=median, lo=min(times), hi=max(times)),
         replace(row, metric="elements_per_s", unit="1/s", value=elements / median, lo=elements / max(times),
                 hi=elements / min(times)),
@@ -258,6 +259,11 @@ def cell_rows(
                 hi=gigabytes / min(times)),
         replace(row, metric="first_call_s", unit="s", value=event["first"], n=1),
     ]  # fmt: skip
+    if event.get("ratios") and not wrong:
+        low, middle, high = duel.interval(event["ratios"])
+        won = replace(row, metric="native_ratio", verdict=duel.verdict(low, high), n=len(event["ratios"]))
+        rows.append(replace(won, unit="1", value=middle, lo=low, hi=high))
+    return rows
 
 
 def keep_benchmark(jobs: Path, library: str, target: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lossbench.harness.cases import Batch
 from lossbench.reference import Exact, evaluate, form_of
-from lossbench.reference.cache import same
+from lossbench.reference.oracle import same_results
 
 _lock = threading.Lock()  # python-flint's working precision is one for the process
 
@@ -37,6 +37,6 @@ def recertified(batch: Batch, case: int, component: int, quantity: str, options:
     with _lock:
         again = _certified(key.form, key.dtype, quantity, options, _frozen(batch.wide[case]), labels)
     place = (0,) if again.value.ndim == 1 else (0, component)
-    if not same(used, again[place]):
+    if not same_results(used, again[place]):
         raise ArithmeticError(f"{key.name} {quantity} {options}, case {case}: {used} certified again is {again[place]}")
     return str(again.certificate(*place))

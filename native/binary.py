@@ -1,153 +1,176 @@
-"""Formulas of one logit: sigmoid, binary cross-entropy, margin loss and squared error, in float64.
+"""Formulas of one logit: sigmoid, binary cross-entropy, margin loss and squared error.
 
-Everything is built from u = exp(-|z|) in [0, 1], which never overflows, and from 1 + u in [1, 2]: no
-difference of near-equal numbers is formed for hard labels, so the tails keep their relative accuracy.
-All functions take and return float64 arrays of one shape. Labels are selected where they are 0 or 1,
-never multiplied with an infinity.
+An `Element` brings its logit z (a lane), its labels and its factor. Everything is built from u = exp(-|z|) in
+[0, 1], which never overflows, and from 1 + u in [1, 2]: no difference of near-equal numbers is formed for hard
+labels, so the tails keep their relative accuracy. Labels are weights: a of log g(z) and b of log(1 - g(z)), which
+are y and 1 - y unless options change them. Weights are selected where they are 0, never multiplied with an infinity.
+Gradients and second derivatives are multiplied with the element's factor before a tail is scaled down.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-
-from .rounding import F64
-from .total import over_classes
-
-
-class Odds(NamedTuple):
-    """A logit and what every formula needs of it: u = exp(-|z|), the odds against the likelier label."""
-
-    z: F64
-    u: F64
+from . import pair
+from .element import Element, Row
+from .elementary import Exp, Small, exp, log1p_of, log1p_small
+from .lanes import Lane
+from .pair import Number, is_zero
 
 
-def odds(z: F64) -> Odds:
-    """Return the state shared by value, gradient and second derivative."""
-    return Odds(z, np.exp(-np.abs(z)))
+class Odds:
+    """What every formula needs of a logit: u = exp(-|z|), the odds against the likelier label, and 1/(1+u)."""
+
+    def __init__(self, e: Element, full: bool) -> None:
+        """Compute them; full: as exp's."""
+        self.positive = e.z >= 0.0
+        self.u: Exp = exp(-e.number(_size(e.z)), full=full)
+        self.inverse: Number = 1.0 / (self.u.coarse + 1.0)
 
 
-def sigmoid(s: Odds) -> F64:
+def odds(e: Element) -> Odds:
+    """Return the odds of an element, computed once. Forms that cancel ask for `full` digits."""
+    s: Odds = e.once("odds", lambda: Odds(e, e.cancels))
+    return s
+
+
+def _size(z: Lane) -> Lane:
+    return pair.size(z)
+
+
+def sigmoid(e: Element) -> Number:
     """g(z) = 1 / (1 + exp(-z))."""
-    return np.where(s.z >= 0, 1.0, s.u) / (1.0 + s.u)
+    s = odds(e)
+    inverse = e.weighted(s.inverse)
+    return pair.where(s.positive, inverse, s.u.times(inverse))
 
 
-def complement(s: Odds) -> F64:
+def complement(e: Element) -> Number:
     """1 - g(z) = g(-z), without the subtraction."""
-    return np.where(s.z >= 0, s.u, 1.0) / (1.0 + s.u)
+    s = odds(e)
+    inverse = e.weighted(s.inverse)
+    return pair.where(s.positive, s.u.times(inverse), inverse)
 
 
-def _mended(s: Odds, x: F64, power: float) -> F64:
-    """Return x corrected for the rounding of 1 + u, by which it was divided `power` times.
-
-    u - ((1+u) - 1) is that rounding, exactly, because u <= 1. Powers of it would add up: at the cube,
-    1.5 ulp of the float64 result.
-    """
-    w = 1.0 + s.u
-    lost = s.u - (w - 1.0)
-    return x - x * (power * (lost / w))
-
-
-def slope(s: Odds) -> F64:
+def slope(e: Element) -> Number:
     """g'(z) = g (1 - g) = u / (1 + u)^2."""
-    return _mended(s, s.u / (1.0 + s.u) / (1.0 + s.u), 2.0)
+    s = odds(e)
+    return s.u.times(e.weighted(s.inverse * s.inverse))
 
 
-def skew(s: Odds) -> F64:
-    """1 - 2 g(z) = -tanh(z / 2); expm1 keeps it accurate around its zero at z = 0."""
-    short = np.expm1(-np.abs(s.z))
-    return np.where(s.z >= 0, short, -short) / (1.0 + s.u)
+def skew(e: Element) -> Number:
+    """1 - 2 g(z) = -tanh(z / 2); expm1 keeps it accurate around its zero at z = 0.
 
-
-def bend(s: Odds) -> F64:
-    """g''(z) = g' (1 - 2 g)."""
-    return _mended(s, s.u / (1.0 + s.u) / (1.0 + s.u) * skew(s), 3.0)
-
-
-def softplus(s: Odds) -> F64:
-    """log(1 + exp(z)) = log1p(u) + max(z, 0)."""
-    return np.log1p(s.u) + np.maximum(s.z, 0.0)
-
-
-def log_sigmoid(s: Odds) -> F64:
-    """log g(z) = min(z, 0) - log1p(u)."""
-    return np.minimum(s.z, 0.0) - np.log1p(s.u)
-
-
-def log_sigmoid_hess(s: Odds) -> F64:
-    """(log g)''(z) = -g'."""
-    return -slope(s)
-
-
-def bce(s: Odds, y: F64) -> F64:
-    """-(y log g(z) + (1-y) log(1-g(z))) = log1p(u) + (z > 0 ? (1-y) z : -y z); both terms >= 0."""
-    weight = np.where(s.z > 0, 1.0 - y, y)
-    # Selected, not multiplied: a weight of 0 silences an infinite logit. A NaN logit comes back with u.
-    linear = np.where(weight == 0, 0.0, weight * np.abs(s.z))
-    return np.log1p(s.u) + linear
-
-
-def bce_grad(s: Odds, y: F64) -> F64:
-    """g(z) - y = (z >= 0 ? (1-y) - y u : (1-y) u - y) / (1+u).
-
-    One of the two terms is an exact zero for y in {0, 1}.
+    For tiny z it is z/2 less something that no float64 holds, and z/2 may lie half-way between two numbers of a
+    16-bit format: lanes are made smaller by 2^-52, so that the rounding goes where the something says.
     """
-    other = 1.0 - y
-    return np.where(s.z >= 0, other - y * s.u, other * s.u - y) / (1.0 + s.u)
+    s = odds(e)
+    short = s.u.minus_one * s.inverse
+    if not e.wide:
+        short = short - short * 2.0**-52
+    return pair.where(s.positive, short, -short)
 
 
-def bce_hess(s: Odds, y: F64) -> F64:
-    """g'(z) whatever the label; the product with 0 only lets a NaN label through."""
-    return slope(s) + 0.0 * y
+def bend(e: Element) -> Number:
+    """g''(z) = g' (1 - 2 g)."""
+    s = odds(e)
+    return s.u.times(e.weighted(s.inverse * s.inverse) * skew(e))
 
 
-def neurons_bce(s: Odds, y: F64, *, over: str) -> F64:
-    """Sum or mean over the last axis of `bce`; all terms >= 0."""
-    return over_classes(bce(s, y)) / _divisor(s.z, over)
+def softplus(e: Element) -> Number:
+    """log(1 + exp(z)) = log1p(u) + max(z, 0)."""
+    return log1p_of(odds(e).u) + e.larger(e.z, 0.0)
 
 
-def neurons_bce_grad(s: Odds, y: F64, *, over: str) -> F64:
-    """`bce_grad` per neuron, divided by K when over="mean"."""
-    return bce_grad(s, y) / _divisor(s.z, over)
+def log_sigmoid(e: Element) -> Number:
+    """log g(z) = min(z, 0) - log1p(u)."""
+    return -log1p_of(odds(e).u) - e.larger(-e.z, 0.0)
 
 
-def neurons_bce_hess(s: Odds, y: F64, *, over: str) -> F64:
-    """`bce_hess` per neuron, divided by K when over="mean"."""
-    return bce_hess(s, y) / _divisor(s.z, over)
+def log_sigmoid_hess(e: Element) -> Number:
+    """(log g)''(z) = -g'."""
+    return -slope(e)
 
 
-def _divisor(z: F64, over: str) -> float:
-    return float(z.shape[-1]) if over == "mean" else 1.0
+def bce(e: Element) -> Number:
+    """-(a log g(z) + b log(1-g(z))) = (a+b) log1p(u) + (z > 0 ? b z : -a z); both terms >= 0."""
+    return bce_tail(e).value + bce_linear(e)
 
 
-def margin(s: Odds, y: F64) -> F64:
+def bce_tail(e: Element) -> Small:
+    """(a+b) log1p(u)."""
+    return log1p_small(odds(e).u, e.mass)
+
+
+def bce_linear(e: Element) -> Number:
+    """z > 0 ? b z : -a z. Selected, not multiplied: a weight of 0 silences an infinite logit; NaN comes with u."""
+    a, b = e.weights
+    weight = pair.where(e.z > 0.0, b, a)
+    return pair.where(is_zero(weight), 0.0, weight * _size(e.z))
+
+
+def neurons_bce(row: Row) -> Number:
+    """The sum of `bce` over the row; all terms >= 0."""
+    tail, (linear,) = row.small_total(bce_tail, bce_linear)
+    return tail.value + linear
+
+
+def residual(e: Element, inverse: Number) -> Number:
+    """b g(z) - a g(-z), times (1+u) inverse; it is g(z) - y for plain labels.
+
+    For y in {0, 1} one of the two terms is an exact zero: the tail keeps its digits.
+    """
+    s = odds(e)
+    a, b = e.weights
+    lead = pair.where(s.positive, b, -a)
+    tail = pair.where(s.positive, -a, b)
+    return lead * inverse + s.u.times(tail * inverse)
+
+
+def bce_grad(e: Element) -> Number:
+    """b g(z) - a (1 - g(z))."""
+    return residual(e, e.weighted(odds(e).inverse))
+
+
+def bce_hess(e: Element) -> Number:
+    """(a + b) g'(z); the product with 0 only lets a NaN label through."""
+    if e.mass is not None:
+        s = odds(e)
+        return s.u.times(e.weighted(s.inverse * s.inverse) * e.mass)
+    return slope(e) + 0.0 * e.label
+
+
+def margin(e: Element) -> Number:
     """log(1 + exp(-y z)) = log1p(u) + max(-y z, 0), y in {-1, +1}."""
-    return np.log1p(s.u) + np.maximum(-y * s.z, 0.0)
+    m = e.label * e.z
+    return log1p_of(odds(e).u) + pair.where(m > 0.0, 0.0, -m)
 
 
-def margin_grad(s: Odds, y: F64) -> F64:
+def margin_grad(e: Element) -> Number:
     """-y g(-y z) = -y (y z >= 0 ? u : 1) / (1+u)."""
-    return -y * np.where(y * s.z >= 0, s.u, 1.0) / (1.0 + s.u)
+    s = odds(e)
+    inverse = e.weighted(s.inverse) * -e.label
+    return pair.where(e.label * e.z >= 0.0, s.u.times(inverse), inverse)
 
 
-def margin_hess(s: Odds, y: F64) -> F64:
+def margin_hess(e: Element) -> Number:
     """g'(z): y^2 = 1; the product with 0 only lets a NaN label through."""
-    return slope(s) + 0.0 * y
+    return slope(e) + 0.0 * e.label
 
 
-def mse(s: Odds, y: F64) -> F64:
+def mse(e: Element) -> Number:
     """(g(z) - y)^2 / 2. Halved before squaring: a subnormal square would be rounded twice."""
-    residual = bce_grad(s, y)
-    return _mended(s, 0.5 * residual * residual, 2.0)
+    r = residual(e, odds(e).inverse)
+    return (r * 0.5) * r
 
 
-def mse_grad(s: Odds, y: F64) -> F64:
+def mse_grad(e: Element) -> Number:
     """(g - y) g'."""
-    return _mended(s, bce_grad(s, y) * (s.u / (1.0 + s.u) / (1.0 + s.u)), 3.0)
+    s = odds(e)
+    return s.u.times(e.weighted(s.inverse * s.inverse) * residual(e, s.inverse))
 
 
-def mse_hess(s: Odds, y: F64) -> F64:
+def mse_hess(e: Element) -> Number:
     """g' (g' + (g - y) (1 - 2g)). Its sign changes: it cancels around g = 2/3 (y=0) and 1/3 (y=1)."""
-    first = slope(s)
-    return first * (first + bce_grad(s, y) * skew(s))
+    s = odds(e)
+    square = s.inverse * s.inverse
+    inner = s.u.times(square) + residual(e, s.inverse) * skew(e)
+    return s.u.times(e.weighted(square) * inner)

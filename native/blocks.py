@@ -1,15 +1,19 @@
 """The building blocks: forms of x alone. Their methods are those of `form.Block`.
 
-Error, unless a form says otherwise: float16, bfloat16 and float32 are computed in float64 and rounded once,
-at most 0.51 ulp of the exact value of the stored inputs, plus 2^-40 times the sum of the absolute terms
-where the form cancels; float64 at most 4 ulp (rows of up to 1000 classes), plus 2^-50 times that sum.
-Suite: tests/native/test_accuracy.py. NaN in gives NaN out.
+Error, the same for all of them and for both implementations, of every unreduced value and derivative: float16,
+bfloat16 and float32 are computed in float64 and rounded once, at most 0.51 ulp of the exact value of the stored
+inputs (correctly rounded on every float16 and bfloat16 input of the forms of one logit or probability); float64
+is computed in pairs of float64, at most 1.0 ulp. Where a form cancels by its nature, as its Gradient says, 2^-40
+(float64: 2^-80) times the sum of the absolute terms comes on top. Sums and means: at most 1.0 ulp of the exact
+result of the exact values. Suites: tests/native/test_suites.py on the suites of `lossbench.suites`,
+test_exhaustive.py, test_options.py. NaN in gives NaN out.
 """
 
 from __future__ import annotations
 
 from . import binary, categorical
-from .form import Block, Formula
+from .form import Block
+from .formula import Formula, Stage
 
 
 class Sigmoid(Block):
@@ -27,7 +31,9 @@ class Sigmoid(Block):
     """
 
     name = "sigmoid"
-    formula = Formula(binary.odds, binary.sigmoid, binary.slope, binary.bend)
+    formula = Formula(
+        elements={"value": binary.sigmoid, "grad": binary.slope, "hess": binary.bend},
+    )
 
 
 class LogSigmoid(Block):
@@ -45,7 +51,9 @@ class LogSigmoid(Block):
     """
 
     name = "log_sigmoid"
-    formula = Formula(binary.odds, binary.log_sigmoid, binary.complement, binary.log_sigmoid_hess)
+    formula = Formula(
+        elements={"value": binary.log_sigmoid, "grad": binary.complement, "hess": binary.log_sigmoid_hess},
+    )
 
 
 class Softplus(Block):
@@ -63,7 +71,9 @@ class Softplus(Block):
     """
 
     name = "softplus"
-    formula = Formula(binary.odds, binary.softplus, binary.sigmoid, binary.slope)
+    formula = Formula(
+        elements={"value": binary.softplus, "grad": binary.sigmoid, "hess": binary.slope},
+    )
 
 
 class Softmax(Block):
@@ -74,7 +84,6 @@ class Softmax(Block):
     Limits: a -inf class gets 0 (gradient +0), one +inf class gets 1; two +inf, or -inf only, give NaN.
     Gradient: that of component 0, p_0 (1 - p_0) and -p_0 p_k; 1 - p_0 is a sum, not a difference. Under
     `grad_out` v it is sum_j v_j dp_j, which cancels by its nature. The second derivative cancels at 1/2.
-    Error: float64 derivatives at most 6 ulp, plus the cancellation.
     See: `log_softmax`; `softmax_xent`, which needs no softmax.
 
     >>> import numpy as np
@@ -84,11 +93,13 @@ class Softmax(Block):
 
     name = "softmax"
     formula = Formula(
-        categorical.rows,
-        categorical.softmax,
-        categorical.softmax_grad,
-        categorical.softmax_hess,
-        categorical.softmax_vjp,
+        stages={
+            "value": Stage(categorical.plain, categorical.softmax),
+            "grad": Stage(categorical.Lead, categorical.softmax_grad),
+            "hess": Stage(categorical.Lead, categorical.softmax_hess),
+            "vjp": Stage(categorical.Cotangent, categorical.softmax_vjp),
+        },
+        cancels=frozenset({"hess", "vjp"}),
     )
     rows = True
     vector = True
@@ -110,11 +121,13 @@ class LogSoftmax(Block):
 
     name = "log_softmax"
     formula = Formula(
-        categorical.rows,
-        categorical.log_softmax,
-        categorical.log_softmax_grad,
-        categorical.log_softmax_hess,
-        categorical.log_softmax_vjp,
+        stages={
+            "value": Stage(categorical.plain, categorical.log_softmax),
+            "grad": Stage(categorical.Lead, categorical.log_softmax_grad),
+            "hess": Stage(categorical.Lead, categorical.log_softmax_hess),
+            "vjp": Stage(categorical.labelled, categorical.log_softmax_vjp),
+        },
+        cancels=frozenset({"vjp"}),
     )
     rows = True
     vector = True
@@ -135,7 +148,14 @@ class LogSumExp(Block):
     """
 
     name = "logsumexp"
-    formula = Formula(categorical.rows, categorical.logsumexp, categorical.softmax, categorical.variance)
+    formula = Formula(
+        stages={
+            "value": Stage(categorical.plain, categorical.logsumexp, False),
+            "grad": Stage(categorical.plain, categorical.softmax),
+            "hess": Stage(categorical.plain, categorical.variance),
+        },
+        cancels=frozenset({"value", "grad", "hess"}),  # the gradient too, to be the same beside the value
+    )
     rows = True
 
 

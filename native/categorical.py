@@ -1,158 +1,236 @@
-"""Formulas of a row of logits: softmax and its logarithm, logsumexp and softmax cross-entropy, in float64.
+"""Formulas of a row of logits: softmax and its logarithm, logsumexp and softmax cross-entropy.
 
-Rows have shape (n, K), the classes last. With m the largest logit and a its class, e_k = exp(z_k - m),
-A = sum_{k != a} e_k and S = 1 + A, everything is written with A and with C_k = S - e_k (C_a = A): log S is
-log1p(A), 1 - p_k is C_k / S, and neither subtracts near-equal numbers.
+With m the largest logit and e_k = exp(z_k - m), everything is written with a sum A that leaves one class out, so
+that no near-equal numbers are subtracted and the tail of a confident row is kept. For a class index that class is
+the target t: L = log1p(A) where t leads, else log(A + e_t) + (m - z_t), and the gradient at t is -A/(A + e_t).
+Otherwise it is the first of the largest: S = 1 + A, log S = log1p(A), and 1 - p_k is C_k / S with C_k = S - e_k.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
-
-from .rounding import F64
-from .total import over_classes
-
-#: rows whose second logit lies this far below the first get their A from scaled exps. exp(-690) = 1e-300, so
-#: in all other rows what single exps lose among the subnormals (5e-324) is below the last digit of A
-_TAIL = -690.0
-#: below this exp is zero, for any number of classes
-_ZERO = -1500.0
+from . import pair
+from .element import Element, Row
+from .elementary import Small, exp, log1p, log1p_full
+from .lanes import Lane
+from .pair import Number, Pair, as_pair, is_zero
 
 
-class Rows(NamedTuple):
-    """Rows of logits and what every formula needs of them; shapes (n, K), or (n, 1) for m and A."""
+class Softmax:
+    """One row after its passes.
 
-    z: F64
-    m: F64  #: largest logit
-    gap: F64  #: z_k - m, exactly 0 at the largest logit, be it infinite
-    e: F64  #: exp(z_k - m)
-    A: F64  #: sum of e over all classes but the first largest
-    C: F64  #: S - e_k without cancellation
-    S: F64  #: 1 + A
-
-
-def rows(z: F64) -> Rows:
-    """Return the state shared by value, gradient and second derivative.
-
-    One +inf leads its row alone; -inf classes drop out (e = 0). Rows with NaN, with two +inf or with -inf
-    only have no limit: everything but z and m is NaN there.
+    m: largest logit. out: the class that `rest`, the sum A, leaves out. total: S, the sum of all e_k.
+    beyond: S - 1. mass, linear: sum of y_k and of y_k (m - z_k)/2, where they were asked for.
     """
-    top = np.argmax(z, axis=-1, keepdims=True)
-    m = np.take_along_axis(z, top, axis=-1)
-    gap = np.where(z == m, 0.0, z - m)
-    # z - m = gap + slip exactly (Knuth's two-sum): a rounding of gap at -700 is 200 ulps of its exp.
-    back = gap - z
-    slip = (z - (gap - back)) - (m + back)
-    slip = np.where(np.isfinite(slip), slip, 0.0)
-    undefined = np.isnan(m) | np.isneginf(m) | (np.isposinf(m) & ((z == m).sum(axis=-1, keepdims=True) > 1))
-    gap = np.where(undefined, np.nan, gap)
-    e = np.exp(gap)
-    e = e + e * slip
-    others = e.copy()
-    np.put_along_axis(others, top, 0.0, axis=-1)
-    A = over_classes(others, keep=True)
-    _mend_tails(A, gap, slip, top)
-    S = 1.0 + A
-    C = S - e  # at least S/2 away from the largest class, since S >= 1 + e_k >= 2 e_k
-    np.put_along_axis(C, top, A, axis=-1)
-    return Rows(z, m, gap, e, A, C, S)
+
+    m: Lane
+    out: Lane
+    rest: Small
+    total: Number
+    beyond: Number
+    inverse: Number
+    mass: Number
+    linear: Number
+
+    def __init__(self, row: Row, *, target: bool = False, mass: bool = False, linear: bool = False) -> None:
+        """Reduce the row; target: leave out its class index, which must not be None then."""
+        self.row, self.target = row, target
+        self.m = row.maximum()
+        self.out = row.index if target else row.first(self.m)
+        others = []
+        if mass:
+            others.append(row.label)
+        if linear:
+            others.append(self._linear)
+        self.rest, sums = row.small_total(self._exp, *others, skip=self.out, keep=True)
+        self.mass = sums[0] if mass else 1.0
+        self.linear = sums[-1] if linear else 0.0
+        self.beyond = self.rest.value
+        self.total = self.beyond + 1.0
+        if target:
+            z = row.pick(self.out)
+            away = exp(row.gap(z, self.m), full=row.cancels).coarse
+            # Where the target leads, e_t is 1, and NaN in a row without a limit.
+            self.total = self.beyond + away
+            self.beyond = pair.where(z == self.m, self.beyond, (self.beyond - 1.0) + away)
+        self.inverse = 1.0 / self.total
+
+    def _exp(self, e: Element) -> Small:
+        return exp(self.row.gap(e.z, self.m), full=self.row.cancels)
+
+    def _linear(self, e: Element) -> Number:
+        # Half of the gap: m - z_k may overflow where y_k (m - z_k) does not.
+        y = self.row.label(e)
+        return pair.where(is_zero(y), 0.0, y * -self.row.gap(0.5 * e.z, 0.5 * self.m))
+
+    def log_total(self) -> Number:
+        """log S. A sum A among the subnormal numbers is its own logarithm, scaled down last."""
+        log = log1p(self.beyond)
+        if self.rest.exponent is None:
+            return log
+        return pair.where(self.rest.exponent < 0.0, self.rest.value, log)
+
+    def complement(self, e: Element) -> Small:
+        """C_k = S - e_k, at least S/2 away from the class that is left out."""
+        other = self.total - self.row.kept(e).coarse
+        if self.rest.exponent is None:
+            return Small(pair.where(e.at(self.out), self.rest.digits, other))
+        here = e.at(self.out)
+        return Small(pair.where(here, self.rest.digits, other), pair.where(here, self.rest.exponent, 0.0))
+
+    def probability(self, e: Element, factor: Number | None = None) -> Number:
+        """p_k times a factor."""
+        return self.row.kept(e).times(self.inverse if factor is None else self.inverse * factor)
 
 
-def _mend_tails(A: F64, gap: F64, slip: F64, top: npt.NDArray[np.intp]) -> None:
-    """Recompute A in place from exps scaled by 2^1024 where single exps underflow but their sum need not."""
-    behind = gap.copy()
-    np.put_along_axis(behind, top, -np.inf, axis=-1)
-    second = behind.max(axis=-1)
-    tail = (second < _TAIL) & (second > _ZERO)
-    if tail.any():
-        # exp(gap) 2^1024 = (exp(gap/2) 2^512)^2: halving and the powers of two are exact.
-        root = np.exp(0.5 * behind[tail]) * 2.0**512
-        scaled = over_classes(root * root * (1.0 + slip[tail]), keep=True)
-        A[tail] = np.ldexp(scaled, -1024)
+def spread(s: Softmax, e: Element, factor: Number | None) -> Number:
+    """p_k (1 - p_k) times a factor; e_k C_k, one of which may be among the subnormal numbers but not both."""
+    kept, other = s.row.kept(e), s.complement(e)
+    digits = kept.digits * ((other.digits * s.inverse) * (s.inverse if factor is None else s.inverse * factor))
+    if kept.exponent is None:
+        return digits
+    return Small(digits, kept.exponent + other.exponent).value
 
 
-def xent(r: Rows, y: F64) -> F64:
-    """-sum_k y_k log softmax(z)_k = sum_k y_k (m - z_k) + T log1p(A), T = sum_k y_k; all terms >= 0."""
-    terms = y * -r.gap
-    far = np.isinf(r.gap) & np.isfinite(r.z) & np.isfinite(r.m)
-    if far.any():  # m - z_k overflows where y_k (m - z_k) need not
-        terms = np.where(far, 2.0 * y * (0.5 * r.m - 0.5 * r.z), terms)
-    # Selected, not multiplied: y_k = 0 silences an infinite gap. NaN comes back with A and T.
-    terms = np.where(y == 0, 0.0, terms)
-    return over_classes(terms) + over_classes(y) * np.log1p(r.A[..., 0])
+def indexed(row: Row) -> Softmax:
+    """Reduce a row whose label is a class index, for value and gradient."""
+    return Softmax(row, target=True)
 
 
-def xent_grad(r: Rows, y: F64) -> F64:
+def labelled(row: Row) -> Softmax:
+    """Reduce a row with a label an element."""
+    return Softmax(row, mass=True, linear=True)
+
+
+def plain(row: Row) -> Softmax:
+    """Reduce a row without labels."""
+    return Softmax(row)
+
+
+def xent_index(s: Softmax) -> Number:
+    """-log softmax(z)_t = log S + (m - z_t)."""
+    return s.log_total() - s.row.gap(s.row.pick(s.row.index), s.m)
+
+
+def xent_index_grad(s: Softmax, e: Element) -> Number:
+    """p_k, and -A/S at the target."""
+    inverse = e.weighted(s.inverse)
+    return pair.where(e.at(s.out), s.rest.times(-inverse), s.row.kept(e).times(inverse))
+
+
+def xent(s: Softmax) -> Number:
+    """-sum_k y_k log softmax(z)_k = sum_k y_k (m - z_k) + T log S, T = sum_k y_k; all terms >= 0."""
+    log = s.mass * log1p(s.beyond)
+    if s.rest.exponent is not None:  # the mass multiplies the digits of a tail before they are scaled
+        log = pair.where(s.rest.exponent < 0.0, s.rest.times(s.mass), log)
+    return s.linear * 2.0 + log
+
+
+def xent_grad(s: Softmax, e: Element) -> Number:
     """T p_k - y_k = ((T - y_k) e_k - y_k C_k) / S; one product is an exact zero for one-hot y."""
-    return ((over_classes(y, keep=True) - y) * r.e - y * r.C) / r.S
+    y = s.row.label(e)
+    inverse = e.weighted(s.inverse)
+    towards = s.row.kept(e).times((s.mass - y) * inverse)
+    return towards - s.complement(e).times(y * inverse)
 
 
-def xent_hess(r: Rows, y: F64) -> F64:
+def xent_hess(s: Softmax, e: Element) -> Number:
     """T p_k (1 - p_k)."""
-    return over_classes(y, keep=True) * (r.e / r.S) * (r.C / r.S)
+    return spread(s, e, e.weighted(s.mass))
 
 
-def logsumexp(r: Rows) -> F64:
-    """log sum_k exp(z_k) = m + log1p(A); an infinite m is the limit whatever the other classes are."""
-    return np.where(np.isinf(r.m), r.m, r.m + np.log1p(r.A))[..., 0]
+def logsumexp(s: Softmax) -> Number:
+    """log sum_k exp(z_k) = m + log1p(A); it cancels near 0."""
+    if isinstance(s.beyond, Pair):
+        small = s.rest.exponent
+        log = log1p_full(s.beyond)
+        tail = log if small is None else pair.where(small < 0.0, s.rest.value, log)
+        return as_pair(s.m) + tail
+    return s.row.limit(s.m, s.m + log1p(s.beyond))
 
 
-def softmax(r: Rows) -> F64:
+def softmax(s: Softmax, e: Element) -> Number:
     """p_k = e_k / S."""
-    return r.e / r.S
+    return s.row.kept(e).times(e.weighted(s.inverse))
 
 
-def variance(r: Rows) -> F64:
+def variance(s: Softmax, e: Element) -> Number:
     """p_k (1 - p_k), the second derivative of logsumexp."""
-    return (r.e / r.S) * (r.C / r.S)
+    return spread(s, e, e.factor)
 
 
-def softmax_grad(r: Rows) -> F64:
+def log_softmax(s: Softmax, e: Element) -> Number:
+    """log p_k = (z_k - m) - log S; both terms <= 0."""
+    return s.row.gap(e.z, s.m) - s.log_total()
+
+
+class Lead:
+    """Component 0 of a softmax, which derivatives of vector-valued forms are taken of: p_0 and 1 - p_0."""
+
+    def __init__(self, row: Row) -> None:
+        """Reduce the row, then look at its first element."""
+        self.s = Softmax(row)
+        first = row.element(0)
+        self.p: Small = Small(row.kept(first).digits * self.s.inverse, row.kept(first).exponent)
+        c = self.s.complement(first)
+        self.rest: Small = Small(c.digits * self.s.inverse, c.exponent)
+
+
+def _times(a: Small, b: Small, factor: Number | None) -> Number:
+    digits = a.digits * b.digits
+    if factor is not None:
+        digits = digits * factor
+    return digits if a.exponent is None else Small(digits, a.exponent + b.exponent).value
+
+
+def _p(lead: Lead, e: Element) -> Small:
+    kept = lead.s.row.kept(e)
+    return Small(kept.digits * lead.s.inverse, kept.exponent)
+
+
+def softmax_grad(lead: Lead, e: Element) -> Number:
     """dp_0/dz_k = p_0 (1 - p_0) for k = 0, else -p_0 p_k; a dropped class gets +0."""
-    lead = r.e[..., :1] / r.S
-    g = 0.0 - lead * (r.e / r.S)
-    g[..., :1] = lead * (r.C[..., :1] / r.S)
-    return g
+    own = _times(lead.p, lead.rest, e.factor)
+    return pair.where(e.at(0.0), own, 0.0 - _times(lead.p, _p(lead, e), e.factor))
 
 
-def softmax_hess(r: Rows) -> F64:
+def softmax_hess(lead: Lead, e: Element) -> Number:
     """d2p_0/dz_k2 = p_0 (1-p_0) (1-2p_0) for k = 0, else -p_0 p_k (1-2p_k)."""
-    lead = r.e[..., :1] / r.S
-    skew = (r.C - r.e) / r.S
-    h = 0.0 - lead * (r.e / r.S) * skew
-    h[..., :1] = lead * (r.C[..., :1] / r.S) * skew[..., :1]
-    return h
+    skew = (lead.s.complement(e).value - lead.s.row.kept(e).value) * lead.s.inverse
+    skew = e.weighted(skew)
+    return pair.where(e.at(0.0), _times(lead.p, lead.rest, skew), 0.0 - _times(lead.p, _p(lead, e), skew))
 
 
-def softmax_vjp(r: Rows, v: F64) -> F64:
-    """sum_j v_j dp_j/dz_k = p_k (w_k - sum_j w_j p_j) with w = v - v_a: shifting v changes nothing,
-    and with a zero at the largest class the sum holds tail terms only."""
-    p = r.e / r.S
-    top = np.argmax(r.gap, axis=-1, keepdims=True)
-    w = v - np.take_along_axis(v, top, axis=-1)
-    return p * (w - over_classes(w * p, keep=True))
-
-
-def log_softmax(r: Rows) -> F64:
-    """log p_k = (z_k - m) - log1p(A); both terms <= 0."""
-    return r.gap - np.log1p(r.A)
-
-
-def log_softmax_grad(r: Rows) -> F64:
+def log_softmax_grad(lead: Lead, e: Element) -> Number:
     """d(log p_0)/dz_k = 1 - p_0 for k = 0, else -p_k; a dropped class gets +0."""
-    g = 0.0 - r.e / r.S
-    g[..., :1] = r.C[..., :1] / r.S
-    return g
+    one = e.weighted(1.0)
+    return pair.where(e.at(0.0), lead.rest.times(one), 0.0 - _p(lead, e).times(one))
 
 
-def log_softmax_hess(r: Rows) -> F64:
+def log_softmax_hess(lead: Lead, e: Element) -> Number:
     """d2(log p_0)/dz_k2 = -p_k (1 - p_k)."""
-    return 0.0 - variance(r)
+    return 0.0 - spread(lead.s, e, e.factor)
 
 
-def log_softmax_vjp(r: Rows, v: F64) -> F64:
+class Cotangent:
+    """A row with a cotangent v a component, for products with the Jacobian of the softmax."""
+
+    def __init__(self, row: Row) -> None:
+        """Reduce the row, and sum w_j e_j with w = v - v_a: with a zero at the largest class a, the sum holds
+        tail terms only, and shifting v changes nothing."""
+        self.s = Softmax(row)
+        self.origin = row.label_at(self.s.out)
+        (self.sum,) = row.totals(lambda e: row.kept(e).value * self.weight(e))
+
+    def weight(self, e: Element) -> Number:
+        """w_k."""
+        return self.s.row.label(e) - self.origin
+
+
+def softmax_vjp(v: Cotangent, e: Element) -> Number:
+    """sum_j v_j dp_j/dz_k = p_k (w_k - sum_j w_j p_j)."""
+    return v.s.probability(e, e.weighted(v.weight(e) - v.sum * v.s.inverse))
+
+
+def log_softmax_vjp(s: Softmax, e: Element) -> Number:
     """sum_j v_j d(log p_j)/dz_k = v_k - p_k sum_j v_j: minus the gradient of `xent` with labels v."""
-    return 0.0 - xent_grad(r, v)
+    return 0.0 - xent_grad(s, e)

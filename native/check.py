@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .rounding import BFLOAT16, F64, Array
+from .rounding import BFLOAT16, Array
 
 #: the dtypes a form computes in; results have the dtype of the logits
 FLOATS: tuple[np.dtype[Any], ...] = (np.dtype("f2"), BFLOAT16, np.dtype("f4"), np.dtype("f8"))
@@ -25,6 +25,7 @@ RANGES: Mapping[str, str] = {
     "bits": "labels 0 or 1 (or NaN)",
     "signs": "labels -1 or +1 (or NaN); for labels 0/1 see sigmoid_bce",
     "classes": "finite label masses >= 0 (or NaN)",
+    "weights": "finite weights >= 0 (or NaN)",
 }
 
 
@@ -50,15 +51,17 @@ def same_shape(where: str, array: Array, shape: tuple[int, ...], owner: str) -> 
         raise ValueError(f"{where}: got shape {array.shape}; wants {shape}, {owner}")
 
 
-def class_labels(where: str, y: npt.ArrayLike | None, shape: tuple[int, ...], argument: str) -> Array:
-    """Return y if it fits rows of `shape`: a distribution of that shape, or indices with one axis less."""
+def class_labels(
+    where: str, y: npt.ArrayLike | None, shape: tuple[int, ...], leading: tuple[int, ...], argument: str
+) -> Array:
+    """Return y if it fits rows: a distribution of the logits' shape, or indices of the shape of the cases."""
     array = numbers(where, y)
     if array.shape == shape:
         return array
-    if array.shape != shape[:-1]:
+    if array.shape != leading:
         raise ValueError(
             f"{where}: got shape {array.shape}; wants {shape} like {argument} (a distribution a row)"
-            f" or {shape[:-1]} (class indices)"
+            f" or {leading} (class indices)"
         )
     if array.dtype.kind not in "iu":
         raise TypeError(
@@ -67,22 +70,27 @@ def class_labels(where: str, y: npt.ArrayLike | None, shape: tuple[int, ...], ar
     return array
 
 
-def contents(where: str, y: F64, kind: str) -> None:
+def contents(where: str, y: Array, kind: str) -> None:
     """Raise ValueError at the first label that is not of its kind (a key of `RANGES`). NaN passes."""
+    wide = y.astype(np.float64, copy=False)
     if kind == "unit":
-        good = (y >= 0) & (y <= 1)
+        good = (wide >= 0) & (wide <= 1)
     elif kind == "bits":
-        good = (y == 0) | (y == 1)
+        good = (wide == 0) | (wide == 1)
     elif kind == "signs":
-        good = np.abs(y) == 1
+        good = np.abs(wide) == 1
     else:
-        good = (y >= 0) & (y < np.inf)
-    _first(where, y, good | np.isnan(y), RANGES[kind])
+        good = (wide >= 0) & (wide < np.inf)
+    if not good.all():
+        _first(where, wide, good | np.isnan(wide), RANGES[kind])
 
 
-def indices(where: str, y: Array, classes: int) -> None:
+def indices(where: str, y: Array, classes: int, ignored: npt.NDArray[np.bool_] | None) -> None:
     """Raise ValueError at the first class index outside 0..classes-1. A negative one never wraps."""
-    _first(where, y, (y >= 0) & (y < classes), f"a class index in 0..{classes - 1}")
+    if ignored is None and y.size and y.min() >= 0 and y.max() < classes:
+        return
+    good = (y >= 0) & (y < classes)
+    _first(where, y, good if ignored is None else good | ignored, f"a class index in 0..{classes - 1}")
 
 
 def _first(where: str, y: Array, good: npt.NDArray[np.bool_], wants: str) -> None:
@@ -96,6 +104,24 @@ def choice(where: str, got: object, allowed: tuple[object, ...]) -> None:
     """Raise ValueError unless got is one of the allowed values, of the same type."""
     if not any(type(got) is type(one) and got == one for one in allowed):
         raise ValueError(f"{where}: got {got!r}; wants one of {', '.join(map(repr, allowed))}")
+
+
+def fraction(where: str, got: object) -> float:
+    """Return got as a float; raise unless it is a number in [0, 1]."""
+    if isinstance(got, bool) or not isinstance(got, int | float | np.integer | np.floating):
+        raise TypeError(f"{where}: got {got!r}; wants a number in [0, 1]")
+    if not 0 <= float(got) <= 1:
+        raise ValueError(f"{where}: got {got!r}; wants a number in [0, 1]")
+    return float(got)
+
+
+def axis(where: str, got: object, ndim: int) -> int:
+    """Return got as an index 0..ndim-1 of an axis; raise unless it is one."""
+    if isinstance(got, bool) or not isinstance(got, int | np.integer):
+        raise TypeError(f"{where}: got {got!r}; wants an int")
+    if not -ndim <= got < ndim:
+        raise ValueError(f"{where}: got {got}; wants an axis of {ndim} dimensions")
+    return int(got) % ndim
 
 
 def threads(form: str, got: object) -> None:

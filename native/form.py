@@ -7,10 +7,12 @@ Arguments that all methods share:
 
 - z (x for a `Block`): float16, bfloat16, float32 or float64 array with any strides. Results have its dtype.
 - y: labels. Floats of any of these dtypes, integers or booleans, evaluated at their stored bits.
-- reduction: "none" gives one value a case; "sum"; "mean" = sum / number of cases. Leading axes are cases.
-  Sums are accumulated in float64 and rounded once. Of no case at all the sum is 0 and the mean NaN.
+- reduction: "none" gives one value a case; "sum"; "mean" = sum / denominator. Leading axes are cases. Sums are
+  accumulated in pairs of float64 and rounded once. Of no case at all the sum is 0 and the mean NaN.
 - out: array of the result's shape and dtype that shares no memory with the inputs; written after all checks.
-- threads: None or an int >= 1. Has no effect here: the NumPy formulas run on one thread.
+- threads: None or an int >= 1, how many threads may share the rows. Results do not depend on it.
+- axis, for forms with a class axis: which axis of z that is; the last by default.
+- options of the forms, and of all losses sample_weight and denominator: see `options`.
 
 The gradient under "none" and "sum" is that of the sum of the values, under "mean" that of their mean; so is
 `hess_diag`, the second derivatives d2/dz_k2. `grad_out`, of the shape of the value, is a cotangent: it
@@ -24,32 +26,17 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy.typing as npt
 
+from .again import Memory
 from .call import Call
-from .rounding import F64, Array
+from .formula import Formula
+from .rounding import Array
 
 Pair = tuple[Array, Array]
 MaybePair = tuple[Array | None, Array | None] | None
-
-
-@dataclass(frozen=True)
-class Formula:
-    """The mathematics of a form on float64 arrays of shape (n,) or (n, K).
-
-    state(z): what all quantities share. value, grad, hess: functions of (state, y, **options), without y for
-    building blocks. vjp(state, v): for forms whose value has a class axis, the gradient of sum_k v_k value_k.
-    """
-
-    state: Callable[[F64], Any]
-    value: Callable[..., F64]
-    grad: Callable[..., F64]
-    hess: Callable[..., F64]
-    vjp: Callable[..., F64] | None = None
 
 
 class Form:
@@ -59,14 +46,33 @@ class Form:
     #: symbol of the first argument in messages: z logit, q or p probability, x input of a building block
     argument: ClassVar[str] = "z"
     formula: ClassVar[Formula]
+    #: the formula under the option of that name
+    normalized: ClassVar[Formula]
     #: kind of labels, a key of check.RANGES; "" for none
     labels: ClassVar[str] = ""
     #: the last axis of the first argument is a class (or sample) axis
     rows: ClassVar[bool] = False
     #: the value keeps that axis
     vector: ClassVar[bool] = False
-    #: option -> allowed values, the default first
-    options: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+    #: names of the options that the form takes, beyond those that all take
+    options: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        """Start without a memory of calls."""
+        self._memory = Memory()
+
+    def _again(self, quantities: tuple[str, ...], x: npt.ArrayLike, y: npt.ArrayLike | None) -> tuple[Array, ...]:
+        """Compute with default arguments, the short way where an earlier call was of the same kind."""
+        key, recipe = self._memory.find(quantities, x, y)
+        if recipe is not None:
+            results = recipe(x, y)  # type: ignore[arg-type]
+            if results is not None:
+                return results
+        call = Call(self, x, y, "none", None, None, {})
+        got = call.results(quantities)
+        if key is not None and recipe is None:
+            self._memory.learn(key, call, quantities)
+        return got
 
     def __repr__(self) -> str:
         """Return the public name."""
@@ -87,6 +93,8 @@ class Loss(Form):
         **options: object,
     ) -> Array:
         """Return the value: one a case, or reduced."""
+        if out is None and threads is None and not options and reduction == "none":
+            return self._again(("value",), z, y)[0]
         return Call(self, z, y, reduction, threads, None, options, value=out)()
 
     def grad(
@@ -101,6 +109,8 @@ class Loss(Form):
         **options: object,
     ) -> Array:
         """Return the gradient in z, shape of z."""
+        if out is None and threads is None and grad_out is None and not options and reduction == "none":
+            return self._again(("grad",), z, y)[0]
         return Call(self, z, y, reduction, threads, grad_out, options, grad=out).grad()
 
     def value_and_grad(
@@ -115,9 +125,10 @@ class Loss(Form):
         **options: object,
     ) -> Pair:
         """Return (value, gradient); out is a pair of arrays, either may be None."""
-        return self.prepare(
-            z, y, reduction=reduction, out=out, threads=threads, grad_out=grad_out, **options
-        ).value_and_grad()
+        if out is None and threads is None and grad_out is None and not options and reduction == "none":
+            value, grad = self._again(("value", "grad"), z, y)
+            return value, grad
+        return Call.of_pair(self, z, y, reduction, threads, grad_out, options, out).value_and_grad()
 
     def hess_diag(
         self,
@@ -159,9 +170,12 @@ class Block(Form):
         reduction: str = "none",
         out: Array | None = None,
         threads: int | None = None,
+        **options: object,
     ) -> Array:
         """Return the value: one a case, or reduced."""
-        return Call(self, x, None, reduction, threads, None, {}, value=out)()
+        if out is None and threads is None and not options and reduction == "none":
+            return self._again(("value",), x, None)[0]
+        return Call(self, x, None, reduction, threads, None, options, value=out)()
 
     def grad(
         self,
@@ -171,9 +185,12 @@ class Block(Form):
         out: Array | None = None,
         threads: int | None = None,
         grad_out: npt.ArrayLike | None = None,
+        **options: object,
     ) -> Array:
         """Return the gradient in x, shape of x."""
-        return Call(self, x, None, reduction, threads, grad_out, {}, grad=out).grad()
+        if out is None and threads is None and grad_out is None and not options and reduction == "none":
+            return self._again(("grad",), x, None)[0]
+        return Call(self, x, None, reduction, threads, grad_out, options, grad=out).grad()
 
     def value_and_grad(
         self,
@@ -183,11 +200,13 @@ class Block(Form):
         out: MaybePair = None,
         threads: int | None = None,
         grad_out: npt.ArrayLike | None = None,
+        **options: object,
     ) -> Pair:
         """Return (value, gradient); out is a pair of arrays, either may be None."""
-        return self.prepare(
-            x, reduction=reduction, out=out, threads=threads, grad_out=grad_out
-        ).value_and_grad()
+        if out is None and threads is None and grad_out is None and not options and reduction == "none":
+            value, grad = self._again(("value", "grad"), x, None)
+            return value, grad
+        return Call.of_pair(self, x, None, reduction, threads, grad_out, options, out).value_and_grad()
 
     def hess_diag(
         self,
@@ -196,9 +215,10 @@ class Block(Form):
         reduction: str = "none",
         out: Array | None = None,
         threads: int | None = None,
+        **options: object,
     ) -> Array:
         """Return the diagonal of the second derivative in x, shape of x."""
-        return Call(self, x, None, reduction, threads, None, {}, hess=out).hess_diag()
+        return Call(self, x, None, reduction, threads, None, options, hess=out).hess_diag()
 
     def prepare(
         self,
@@ -208,6 +228,7 @@ class Block(Form):
         out: MaybePair = None,
         threads: int | None = None,
         grad_out: npt.ArrayLike | None = None,
+        **options: object,
     ) -> Call:
         """Return a checked, reusable call on this buffer; out is the pair (value, gradient)."""
-        return Call.of_pair(self, x, None, reduction, threads, grad_out, {}, out)
+        return Call.of_pair(self, x, None, reduction, threads, grad_out, options, out)

@@ -1,30 +1,31 @@
 """The losses: forms of logits or probabilities and labels. Their methods are those of `form.Loss`.
 
-Error, unless a form says otherwise: float16, bfloat16 and float32 are computed in float64 and rounded once,
-at most 0.51 ulp of the exact value of the stored inputs, plus 2^-40 times the sum of the absolute terms
-where the form cancels; float64 at most 4 ulp (rows of up to 1000 classes), plus 2^-50 times that sum.
-Suite: tests/native/test_accuracy.py. One NaN among the inputs of a value makes that value NaN.
+Error, the same for all of them and for both implementations, of every unreduced value and derivative: float16,
+bfloat16 and float32 are computed in float64 and rounded once, at most 0.51 ulp of the exact value of the stored
+inputs (correctly rounded on every float16 and bfloat16 input of the forms of one logit or probability); float64
+is computed in pairs of float64, at most 1.0 ulp. Where a form cancels by its nature, as its Gradient says, 2^-40
+(float64: 2^-80) times the sum of the absolute terms comes on top. Sums and means: at most 1.0 ulp of the exact
+result of the exact values. Suites: tests/native/test_suites.py on the suites of `lossbench.suites`,
+test_exhaustive.py, test_options.py. One NaN among the inputs of a value makes that value NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 from . import bernoulli, binary, categorical, probability
-from .form import Formula, Loss
+from .form import Loss
+from .formula import Formula, Stage, each, unreduced
 
 
 class ProbXent(Loss):
     """Cross-entropy of two distributions: H(y, q) = -sum_k y_k log q_k, with q_k taken as given.
 
     Shapes: q (..., K); y (..., K) distribution or one-hot, or integers (...,) class indices; value (...,).
-    Options: normalized=True computes -sum_k y_k log(q_k / sum_j q_j) instead (what Keras' calls claim).
+    Options: weight, label_smoothing, smoothing, ignore_index (see `options`).
+    normalized=True computes -sum_k y_k log(q_k / sum_j q_j) instead (what Keras' calls claim).
     Domain: q_k >= 0 (NaN below), y_k >= 0 finite; rows of y need not sum to 1.
     Limits: y_k > 0 at q_k = 0 gives +inf, gradient -inf; y_k = 0 gives 0. normalized: NaN for an all-zero q.
     Gradient: the free partials -y_k / q_k; normalized: T/Q - y_k/q_k with T = sum y, Q = sum q, which
     cancels for soft y.
-    Error: float64 hess_diag of normalized=True at most 6 ulp.
     Drops: nothing; unlike the Kullback-Leibler divergence it keeps the entropy of y.
     See: Bishop 2006, eq. 4.108; `softmax_xent` for logits, which loses no digits of 1 - q.
 
@@ -36,24 +37,36 @@ class ProbXent(Loss):
     name = "prob_xent"
     argument = "q"
     formula = Formula(
-        probability.probabilities, probability.xent, probability.xent_grad, probability.xent_hess
+        stages={
+            "value": Stage(unreduced, probability.xent, False),
+            "grad": each(probability.xent_grad),
+            "hess": each(probability.xent_hess),
+        },
+        indexed={"value": Stage(unreduced, probability.xent_index, False)},
+    )
+    normalized = Formula(
+        stages={
+            "value": Stage(probability.Normalized, probability.normalized, False),
+            "grad": Stage(probability.Normalized, probability.normalized_grad),
+            "hess": Stage(probability.Normalized, probability.normalized_hess),
+        }
     )
     labels = "classes"
     rows = True
-    options: ClassVar[Mapping[str, tuple[object, ...]]] = {"normalized": (False, True)}
+    options = ("normalized", "weight", "label_smoothing", "smoothing", "ignore_index")
 
 
 class SoftmaxXent(Loss):
     """Softmax cross-entropy: -sum_k y_k log softmax(z)_k; for a class index t, -log softmax(z)_t.
 
     Shapes: z (..., K); y (..., K) distribution or one-hot, or integers (...,) class indices; value (...,).
-    Domain: any z; y_k >= 0 finite; rows of y need not sum to 1. Index and one-hot labels agree bit by bit.
+    Options: weight, label_smoothing, smoothing, ignore_index (see `options`).
+    Domain: any z; y_k >= 0 finite; rows of y need not sum to 1. Index and one-hot labels agree (float64: to an ulp).
     Limits: a -inf class is dropped (gradient +0), as the target it gives +inf; one +inf class has
     probability 1; two +inf, or -inf only, give NaN.
     Gradient: T p_k - y_k, T = sum y; -(1 - p_t) at a one-hot target without cancellation, in the tail too.
     Soft labels cancel where T p_k is near y_k.
-    Error: T > 1 multiplies the rounding of those p_k that are subnormal in float64.
-    See: Blanchard, Higham and Higham 2021 for the shift; `categorical.Rows` for the sum without the maximum.
+    See: Blanchard, Higham and Higham 2021 for the shift; `categorical` for the sum that leaves a class out.
 
     >>> import numpy as np
     >>> softmax_xent(np.array([[40.0, 0.0]]), np.array([0]))
@@ -61,8 +74,20 @@ class SoftmaxXent(Loss):
     """
 
     name = "softmax_xent"
-    formula = Formula(categorical.rows, categorical.xent, categorical.xent_grad, categorical.xent_hess)
+    formula = Formula(
+        stages={
+            "value": Stage(categorical.labelled, categorical.xent, False),
+            "grad": Stage(categorical.labelled, categorical.xent_grad),
+            "hess": Stage(categorical.labelled, categorical.xent_hess),
+        },
+        indexed={
+            "value": Stage(categorical.indexed, categorical.xent_index, False),
+            "grad": Stage(categorical.indexed, categorical.xent_index_grad),
+        },
+        cancels=frozenset({"grad"}),
+    )
     labels = "classes"
+    options = ("weight", "label_smoothing", "smoothing", "ignore_index")
     rows = True
 
 
@@ -70,6 +95,7 @@ class SigmoidBce(Loss):
     """Binary cross-entropy on a logit: -(y log g(z) + (1-y) log(1 - g(z))), g the sigmoid.
 
     Shapes: z, y and value equal, any.
+    Options: pos_weight, label_smoothing (see `options`).
     Domain: any z; y in [0, 1].
     Limits: (+inf, y=1) and (-inf, y=0) give 0; every other label at an infinite logit gives +inf.
     Gradient: g(z) - y, exact in the tails for y in {0, 1}; cancels for soft y near g(z).
@@ -81,15 +107,19 @@ class SigmoidBce(Loss):
     """
 
     name = "sigmoid_bce"
-    formula = Formula(binary.odds, binary.bce, binary.bce_grad, binary.bce_hess)
+    formula = Formula(
+        elements={"value": binary.bce, "grad": binary.bce_grad, "hess": binary.bce_hess},
+        cancels=frozenset({"grad"}),
+    )
     labels = "unit"
+    options = ("pos_weight", "label_smoothing")
 
 
 class MultilabelBce(Loss):
     """Binary cross-entropy over K output neurons: sum_k sigmoid_bce(z_k, y_k).
 
     Shapes: z and y (..., K); value (...,).
-    Options: over="mean" divides by K; the default is "sum".
+    Options: weight, pos_weight, label_smoothing (see `options`). over="mean" divides by K; the default is "sum".
     Domain: any z; y in [0, 1].
     Limits: those of `sigmoid_bce`, neuron by neuron; one +inf makes the sum +inf.
     Gradient: g(z_k) - y_k, divided by K under over="mean"; cancels for soft y.
@@ -101,16 +131,24 @@ class MultilabelBce(Loss):
     """
 
     name = "multilabel_bce"
-    formula = Formula(binary.odds, binary.neurons_bce, binary.neurons_bce_grad, binary.neurons_bce_hess)
+    formula = Formula(
+        stages={
+            "value": Stage(unreduced, binary.neurons_bce, False),
+            "grad": each(lambda row, e: binary.bce_grad(e)),
+            "hess": each(lambda row, e: binary.bce_hess(e)),
+        },
+        cancels=frozenset({"grad"}),
+    )
     labels = "unit"
     rows = True
-    options: ClassVar[Mapping[str, tuple[object, ...]]] = {"over": ("sum", "mean")}
+    options = ("over", "weight", "pos_weight", "label_smoothing")
 
 
 class ProbBce(Loss):
     """Binary cross-entropy on a probability: -(y log p + (1-y) log(1-p)), 0 log 0 = 0.
 
     Shapes: p, y and value equal, any.
+    Options: pos_weight, label_smoothing (see `options`).
     Domain: p in [0, 1] (NaN outside), y in [0, 1].
     Limits: 0 at p = y in {0, 1}; +inf at the other end; soft y gives +inf at both ends.
     Gradient: (p-y) / (p (1-p)), with 1/(1-p) at y = 0 and -1/p at y = 1; p - y cancels for soft y.
@@ -124,9 +162,10 @@ class ProbBce(Loss):
     name = "prob_bce"
     argument = "p"
     formula = Formula(
-        probability.unit_probabilities, probability.bce, probability.bce_grad, probability.bce_hess
+        elements={"value": probability.bce, "grad": probability.bce_grad, "hess": probability.bce_hess},
     )
     labels = "unit"
+    options = ("pos_weight", "label_smoothing")
 
 
 class MarginLogistic(Loss):
@@ -144,7 +183,9 @@ class MarginLogistic(Loss):
     """
 
     name = "margin_logistic"
-    formula = Formula(binary.odds, binary.margin, binary.margin_grad, binary.margin_hess)
+    formula = Formula(
+        elements={"value": binary.margin, "grad": binary.margin_grad, "hess": binary.margin_hess},
+    )
     labels = "signs"
 
 
@@ -152,6 +193,7 @@ class SigmoidMse(Loss):
     """Squared error on a sigmoid: (g(z) - y)^2 / 2.
 
     Shapes: z, y and value equal, any.
+    Options: label_smoothing (see `options`).
     Domain: any z; y in [0, 1].
     Limits: y^2/2 at -inf, (1-y)^2/2 at +inf; the gradient vanishes at both ends, however wrong the label.
     Gradient: (g - y) g (1-g). Soft y cancels near g(z) = y; the second derivative changes its sign
@@ -164,8 +206,12 @@ class SigmoidMse(Loss):
     """
 
     name = "sigmoid_mse"
-    formula = Formula(binary.odds, binary.mse, binary.mse_grad, binary.mse_hess)
+    formula = Formula(
+        elements={"value": binary.mse, "grad": binary.mse_grad, "hess": binary.mse_hess},
+        cancels=frozenset({"value", "grad", "hess"}),
+    )
     labels = "unit"
+    options = ("label_smoothing",)
 
 
 class BernoulliLikelihood(Loss):
@@ -175,7 +221,6 @@ class BernoulliLikelihood(Loss):
     Domain: any z; y in {0, 1}.
     Limits: 0 when one sample is impossible. Underflows only where the exact product does.
     Gradient: L (y_i - g(z_i)), taken from the product before it underflows.
-    Error: float64 at most 2 K + 2 ulp, about 2 sqrt(K) on random samples.
     See: `bernoulli_log_likelihood`, which does not underflow.
 
     >>> import numpy as np
@@ -184,7 +229,13 @@ class BernoulliLikelihood(Loss):
     """
 
     name = "bernoulli_likelihood"
-    formula = Formula(binary.odds, bernoulli.likelihood, bernoulli.likelihood_grad, bernoulli.likelihood_hess)
+    formula = Formula(
+        stages={
+            "value": Stage(bernoulli.Likelihood, bernoulli.likelihood, False),
+            "grad": Stage(bernoulli.Likelihood, bernoulli.likelihood_grad),
+            "hess": Stage(bernoulli.Likelihood, bernoulli.likelihood_hess),
+        }
+    )
     labels = "bits"
     rows = True
 
@@ -205,7 +256,11 @@ class BernoulliLogLikelihood(Loss):
 
     name = "bernoulli_log_likelihood"
     formula = Formula(
-        binary.odds, bernoulli.log_likelihood, bernoulli.log_likelihood_grad, bernoulli.log_likelihood_hess
+        stages={
+            "value": Stage(unreduced, bernoulli.log_likelihood, False),
+            "grad": each(bernoulli.log_likelihood_grad),
+            "hess": each(bernoulli.log_likelihood_hess),
+        }
     )
     labels = "bits"
     rows = True

@@ -1,91 +1,136 @@
-"""Formulas that take probabilities as given: cross-entropy of distributions or of one, in float64.
+"""Formulas that take probabilities as given: cross-entropy of distributions, or of one probability.
 
-`q` and `y` have shape (n, K), the classes last; `p` has the shape of its labels. Adding +0 to the inputs
-turns -0 into +0, the probability that is meant: without it -y/q would change its sign at a true zero.
+Adding +0 turns -0 into +0, the probability that is meant: without it -y/q would change its sign at a true zero.
+What is outside of the domain is NaN: a logarithm has no limit there.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .rounding import F64
-from .total import over_classes
+from . import pair
+from .element import Element, Row
+from .elementary import log, log1p
+from .lanes import Lane, where
+from .pair import Number, exact_sum, is_zero
 
 
-def probabilities(p: F64) -> F64:
-    """Return p without negative zeros, and NaN for what is below 0: a logarithm has no limit there."""
-    return np.where(p < 0, np.nan, p + 0.0)
+def probability(e: Element) -> Lane:
+    """The element as q >= 0, else NaN."""
+    return e.once("q", lambda: where(e.z < 0.0, np.nan, e.z + 0.0))
 
 
-def unit_probabilities(p: F64) -> F64:
-    """Return p without negative zeros, and NaN for what is outside [0, 1]."""
-    return np.where((p < 0) | (p > 1), np.nan, p + 0.0)
+def unit_probability(e: Element) -> Lane:
+    """The element as p in [0, 1], else NaN."""
+    return e.once("p", lambda: where((e.z < 0.0) | (e.z > 1.0), np.nan, e.z + 0.0))
 
 
-def _select(y: F64, q: F64, term: F64) -> F64:
-    """0 where y is 0 and q is a number, even if the term is infinite there; else the term."""
-    return np.where((y == 0) & ~np.isnan(q), 0.0, term)
+def select(weight: Number, q: Lane, term: Number) -> Number:
+    """0 where the weight is 0 and q is a number, even if the term is infinite there; else the term."""
+    return pair.where(is_zero(weight) & (q == q), 0.0, term)
 
 
-def xent(q: F64, y: F64, *, normalized: bool) -> F64:
-    """-sum_k y_k log q_k; normalized: sum_k y_k log(Q / q_k), Q = sum_k q_k, all terms >= 0."""
-    if not normalized:
-        return 0.0 - over_classes(_select(y, q, y * np.log(q)))
-    rest, total = _rest(q)
-    ratio = rest / q
-    # q_k among the subnormals: the ratio overflows, its logarithm does not.
-    loss = np.where(np.isinf(ratio), np.log(total) - np.log(q), np.log1p(ratio))
-    return over_classes(_select(y, loss, y * loss))
+def _other(e: Element) -> Number:
+    """1 - p."""
+    p = unit_probability(e)
+    return exact_sum(1.0, -p) if e.wide else 1.0 - p
 
 
-def xent_grad(q: F64, y: F64, *, normalized: bool) -> F64:
-    """-y_k / q_k, free partials; normalized: T/Q - y_k/q_k = ((T - y_k) - y_k rest_k/q_k) / Q, T = sum y."""
-    if not normalized:
-        return 0.0 - _select(y, q, y / q)
-    rest, total = _rest(q)
-    mass = over_classes(y, keep=True)
-    return ((mass - y) - _select(y, total, y * (rest / q))) / total
-
-
-def xent_hess(q: F64, y: F64, *, normalized: bool) -> F64:
-    """y_k / q_k^2; normalized: y_k/q_k^2 - T/Q^2 = (y_k r (2 + r) - (T - y_k)) / Q^2 with r = rest_k/q_k."""
-    if not normalized:
-        return _select(y, q, y / q / q)
-    rest, total = _rest(q)
-    mass = over_classes(y, keep=True)
-    ratio = rest / q
-    return (_select(y, total, y * (ratio * (2.0 + ratio))) - (mass - y)) / total / total
-
-
-def _rest(q: F64) -> tuple[F64, F64]:
-    """Return (Q - q_k, Q), shapes (n, K) and (n, 1).
-
-    The rest of the largest q_k is summed; the others are at least Q/2, so the difference keeps its digits.
-    """
-    top = np.argmax(q, axis=-1, keepdims=True)
-    others = q.copy()
-    np.put_along_axis(others, top, 0.0, axis=-1)
-    beside = over_classes(others, keep=True)
-    total = beside + np.take_along_axis(q, top, axis=-1)
-    rest = total - q
-    np.put_along_axis(rest, top, beside, axis=-1)
-    return rest, total
-
-
-def bce(p: F64, y: F64) -> F64:
-    """-(y log p + (1-y) log(1-p)), 0 log 0 = 0; both terms >= 0."""
-    hit = _select(y, p, y * -np.log(p))
-    miss = _select(1.0 - y, p, (1.0 - y) * -np.log1p(-p))
+def bce(e: Element) -> Number:
+    """-(a log p + b log(1-p)), 0 log 0 = 0; both terms >= 0."""
+    p = unit_probability(e)
+    a, b = e.weights
+    hit = select(a, p, log(p, -a, wide=e.wide))
+    miss = select(b, p, log1p(e.number(-p), -b))
     return hit + miss + 0.0
 
 
-def bce_grad(p: F64, y: F64) -> F64:
-    """(p-y) / (p(1-p)), with its limits 1/(1-p) at y = 0 and -1/p at y = 1."""
-    inner = (p - y) / (p * (1.0 - p))
-    return np.where(y == 0, 1.0 / (1.0 - p), np.where(y == 1, -1.0 / p, inner))
+def bce_grad(e: Element) -> Number:
+    """b/(1-p) - a/p; one term is an exact zero for y in {0, 1}, and the other the limit at p = y."""
+    p = unit_probability(e)
+    a, b = e.weights
+    return select(b, p, e.weighted(b) / _other(e)) - select(a, p, e.weighted(a) / e.number(p))
 
 
-def bce_hess(p: F64, y: F64) -> F64:
-    """y/p^2 + (1-y)/(1-p)^2; both terms >= 0. Divided twice: p^2 may be subnormal where 1/p^2 is finite."""
-    other = 1.0 - p
-    return _select(y, p, y / p / p) + _select(1.0 - y, p, (1.0 - y) / other / other)
+def bce_hess(e: Element) -> Number:
+    """a/p^2 + b/(1-p)^2; both terms >= 0. Divided twice: p^2 may be subnormal where 1/p^2 is finite."""
+    p, other = e.number(unit_probability(e)), _other(e)
+    a, b = e.weights
+    hit = select(a, pair.high(p), e.weighted(a) / p / p)
+    return hit + select(b, pair.high(p), e.weighted(b) / other / other)
+
+
+def xent(row: Row) -> Number:
+    """-sum_k y_k log q_k."""
+
+    def term(e: Element) -> Number:
+        y = row.label(e)
+        return select(y, probability(e), log(probability(e), y, wide=row.wide))
+
+    return 0.0 - row.totals(term)[0]
+
+
+def xent_index(row: Row) -> Number:
+    """-log q_t; the row is only looked through for what is not a probability."""
+    (bad,) = row.totals(lambda e: row.number(0.0 * where(e.z == np.inf, 0.0, probability(e))))
+    q = probability(Element(row.pick(row.index), wide=row.wide))
+    return (bad - log(q, wide=row.wide)) + 0.0
+
+
+def xent_grad(row: Row, e: Element) -> Number:
+    """-y_k / q_k, free partials."""
+    y, q = row.label(e), probability(e)
+    return 0.0 - select(y, q, e.weighted(y) / e.number(q))
+
+
+def xent_hess(row: Row, e: Element) -> Number:
+    """y_k / q_k^2."""
+    y, q = row.label(e), e.number(probability(e))
+    return select(y, pair.high(q), e.weighted(y) / q / q)
+
+
+class Normalized:
+    """A row of masses q: Q = sum_k q_k, T = sum_k y_k, and Q - q_k without cancellation."""
+
+    def __init__(self, row: Row) -> None:
+        """Reduce the row: the rest of the largest q is summed, the others are at least Q/2."""
+        self.row = row
+        self.top = row.first(row.maximum())
+        self.beside, self.mass = row.totals(
+            lambda e: pair.where(e.at(self.top), row.number(0.0), row.number(probability(e))), row.label
+        )
+        largest = probability(Element(row.pick(self.top), wide=row.wide))
+        self.total = self.beside + largest
+
+    def rest(self, e: Element) -> Number:
+        """Q - q_k."""
+        return pair.where(e.at(self.top), self.beside, self.total - probability(e))
+
+
+def normalized(s: Normalized) -> Number:
+    """sum_k y_k log(Q / q_k), all terms >= 0."""
+
+    def term(e: Element) -> Number:
+        y, q = s.row.label(e), probability(e)
+        ratio = s.rest(e) / e.number(q)
+        # q_k among the subnormals: the ratio overflows, its logarithm does not.
+        far = log(pair.rounded(s.total), y, wide=s.row.wide) - log(q, y, wide=s.row.wide)
+        loss = pair.where(pair.high(ratio) < 2.0**900, log1p(ratio, y), far)
+        return select(y, pair.high(s.total), loss)
+
+    return s.row.totals(term)[0]
+
+
+def normalized_grad(s: Normalized, e: Element) -> Number:
+    """T/Q - y_k/q_k = ((T - y_k) - y_k rest_k/q_k) / Q."""
+    y, q = s.row.label(e), e.number(probability(e))
+    away = select(y, pair.high(s.total), y * (s.rest(e) / q))
+    return e.weighted((s.mass - y) - away) / s.total
+
+
+def normalized_hess(s: Normalized, e: Element) -> Number:
+    """y_k/q_k^2 - T/Q^2 = (y_k r (2 + r) - (T - y_k)) / Q^2 with r = rest_k/q_k."""
+    y, q = s.row.label(e), e.number(probability(e))
+    ratio = s.rest(e) / q
+    away = select(y, pair.high(s.total), y * (ratio * (ratio + 2.0)))
+    return e.weighted(away - (s.mass - y)) / s.total / s.total

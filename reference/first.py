@@ -88,14 +88,14 @@ class First:
         weights = []
         for case in mean.kept:
             row = ONE
-            if self.options.weight is not None and self.form.by_class:
+            if self.form.by_class:
                 labels = _convert(mp, case.label_row(len(case.x)))
                 row = row_weight(mp, labels, self.options)
             weights.append(mp.fmul(mp.mpf(case.weight), row, exact=True))
         return add(mp, weights) if mean.cases else None
 
     def _divided(self, parts: list[Real], divisor: Mpf | None) -> list[Real]:
-        if divisor is None:
+        if divisor is None or self.mp.isnan(divisor):
             return [NAN] * len(parts)
         if divisor == 0:
             return [part if self.mp.isnan(part.head) else exactly(ZERO) for part in parts]

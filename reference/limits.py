@@ -52,7 +52,7 @@ def times(weight: Weight, amount: float) -> Any:
 
 def sign(number: Any) -> int:
     """-1, 0 or +1."""
-    return (number > 0) - (number < 0)
+    return int(number > 0) - int(number < 0)
 
 
 def bce(quantity: str, z: float, a: Weight, b: Weight) -> Limit | None:

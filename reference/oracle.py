@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.reference import check
+from lossbench.reference import bulk, check
 from lossbench.reference.case import Case, Mean, cases_of
-from lossbench.reference.certificate import KINDS, ORACLES, Certificate, Certified
+from lossbench.reference.certificate import CERTIFICATE, KINDS, ORACLES, Certificate, Certified
 from lossbench.reference.form import VALUE, Form
 from lossbench.reference.formats import Format, format_of, to_nearest
 from lossbench.reference.forms import form_of
 from lossbench.reference.options import Options
-from lossbench.reference.referee import Referee
+from lossbench.reference.referee import DisagreementError, Referee
 
 Said = str | Mapping[str, Any] | Options
-#: One certificate of an array: indices into KINDS and ORACLES, bits, and radius in ulps.
-CERTIFICATE = np.dtype([("kind", "u1"), ("oracles", "u1"), ("precision", "i4"), ("radius", "f8")])
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,7 @@ def evaluate(
     sample_weight: npt.ArrayLike | None = None,
     denominator: str = "N",
     check_every: int = 100,
+    in_bulk: bool = True,
 ) -> Exact:
     """Return a quantity of a form at N cases, correctly rounded to `dtype`, with certificates.
 
@@ -96,9 +95,12 @@ def evaluate(
     reduction: "none" gives one value a case; "sum" and "mean" give values of shape () (or (K,)), and under "mean" the
         derivatives are those of the mean.
     sample_weight: numbers >= 0, shape (N,). denominator of the mean: "N", the number of cases that are not ignored,
-        or "sum_w", the sum of their weights (sample weight times the label's class weight). A mean that divides by
+        or "sum_w", the sum of their weights: sample weight times w_t, or times sum_k w_k y_k for soft labels; for
+        binary labels the sample weight alone. A mean that divides by
         zero is 0, and a mean over no cases at all is NaN.
-    check_every: the first oracle is asked at one case in so many; 1 for every case.
+    check_every: both oracles are asked at one case in so many, 1 for every case. Elsewhere large batches are decided
+        by the bulk tier, and what it leaves, as small batches, by the second oracle alone.
+    in_bulk: False keeps the bulk tier out.
 
     Raises ValueError for arguments outside the form's domain, and ArithmeticError when an oracle cannot decide or
     the two disagree: there is no uncertain result.
@@ -116,9 +118,41 @@ def evaluate(
     if quantity == VALUE and reduction != "none":
         reduced = _collect([referee.total(cases, mean, components)], components)
         return reduced[0, 0] if flat else reduced[0]
-    rows = [referee.results(case, mean, check=i % check_every == 0) for i, case in enumerate(cases)]
-    result = _collect(rows, components)
-    return result[:, 0] if flat else result
+    fast = None
+    if in_bulk and check_every > 1 and mean is None and weights is None:
+        fast = bulk.attempt(form, wide, labels, dtype, quantity, said)
+    if fast is None:
+        rows = [referee.results(case, mean, check=i % check_every == 0) for i, case in enumerate(cases)]
+        result = _collect(rows, components)
+        return result[:, 0] if flat else result
+    return _completed(Exact(**fast[0]), fast[1], cases, referee, check_every)
+
+
+def _completed(
+    found: Exact, decided: npt.NDArray[np.bool_], cases: Sequence[Case], referee: Referee, check_every: int
+) -> Exact:
+    """The bulk tier's results with the referee's where it left them undecided, and a sample held against both."""
+    whole = decided if decided.ndim == 1 else decided.all(axis=1)
+    asked = np.flatnonzero(~whole | (np.arange(len(cases)) % check_every == 0))
+    for i in asked.tolist():
+        sampled = i % check_every == 0
+        slow = _collect([referee.results(cases[i], check=sampled)], 1 if decided.ndim == 1 else decided.shape[1])[0]
+        slow = slow[0] if decided.ndim == 1 else slow
+        wrong = sampled & decided[i] & ~same_results(found[i], slow)
+        if np.any(wrong):
+            raise DisagreementError(f"{referee.name} at {cases[i]}: the filter says {found[i]}, both oracles {slow}")
+        for name in ("value", "ulp_exponent", "tail", "certificates"):
+            getattr(found, name)[i] = getattr(slow, name)
+    return found
+
+
+def same_results(one: Exact, other: Exact) -> npt.NDArray[np.bool_]:
+    """Where two answers are the same number: value, ulp, and tails within their radii."""
+    values = (one.value == other.value) | (np.isnan(one.value) & np.isnan(other.value))
+    slack = one.certificates["radius"] + other.certificates["radius"] + 2.0**-50
+    alike: npt.NDArray[np.bool_] = (one.ulp_exponent == other.ulp_exponent) & (np.abs(one.tail - other.tail) <= slack)
+    both: npt.NDArray[np.bool_] = values & (alike | ~np.isfinite(one.value))
+    return both
 
 
 def exact(

@@ -76,9 +76,8 @@ def _classes(y: Sequence[float], options: Options) -> Sequence[Weight]:
 
 def row_weight(y: Sequence[float], options: Options) -> fmpq:
     """What a row of class labels adds to the denominator "sum_w" of a mean."""
-    if options.weight is None:
-        return fmpq(1)
-    return sum((rational(w) * rational(x) for w, x in zip(options.weight, y, strict=True)), fmpq(0))
+    weight = (1.0,) * len(y) if options.weight is None else options.weight
+    return sum((rational(w) * rational(x) for w, x in zip(weight, y, strict=True)), fmpq(0))
 
 
 def labels_of(name: str, y: Any, size: int, options: Options) -> Labels:

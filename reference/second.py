@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from flint import arb, ctx, fmpq
@@ -82,11 +84,12 @@ class Second:
             return None
         if not mean.by_weight:
             return fmpq(len(mean.kept))
-        heavy = self.options.weight is not None and self.form.by_class
-        weights = [
-            rational(case.weight) * (row_weight(case.label_row(len(case.x)), self.options) if heavy else fmpq(1))
-            for case in mean.kept
-        ]
+        weights = [rational(case.weight) for case in mean.kept]
+        if self.form.by_class:
+            labels = [case.label_row(len(case.x)) for case in mean.kept]
+            if any(map(math.isnan, chain(*labels))):
+                return None
+            weights = [w * row_weight(row, self.options) for w, row in zip(weights, labels, strict=True)]
         return sum(weights, ZERO)
 
     def _ball(self, case: Case, labels: Labels) -> Certified:

@@ -69,9 +69,9 @@ def pair(mp: Context, y: Mpf, options: Options, k: int) -> Pair:
 
 
 def row_weight(mp: Context, y: list[Mpf], options: Options) -> Mpf:
-    """What a row adds to the denominator "sum_w" of a mean: sum_k weight_k y_k, or 1 without class weights."""
+    """What a row adds to the denominator "sum_w" of a mean: sum_k weight_k y_k, with weights of 1 unless given."""
     if options.weight is None:
-        return ONE
+        return add(mp, y)
     return add(mp, (times(mp, mp.mpf(w), label) for w, label in zip(options.weight, y, strict=True)))
 
 

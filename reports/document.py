@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lossbench.harness.rows import BAD, CATEGORIES
 from lossbench.reference import FORMS
-from lossbench.reports import accuracy, landmarks, outcomes, speed_charts, worst
+from lossbench.reports import accuracy, duels, landmarks, outcomes, speed_charts, worst
 from lossbench.reports.blocks import Block, Bullets, Cell, Section, Table
 from lossbench.reports.conventions import conventions
 from lossbench.reports.coverage import coverage, failures
@@ -66,6 +66,7 @@ def sections(results: Results, detail: Detail) -> list[Section]:
     else:
         parts.append(Section("Accuracy", "accuracy", ["This run measured no accuracy."]))
     parts.append(_speed(results, found, detail))
+    parts.append(duels.section(results, detail.full))
     parts.append(_coverage(results))
     if detail.full and (results.scores or found):
         parts.append(Section("Names", "names", [names_table(results)]))

@@ -17,7 +17,7 @@ from lossbench.reports.notation import Identity, form_title, short_names
 
 #: Metric of rows that compare two answers.
 PAIR = "equivalence"
-_TIMES = ("seconds", "elements_per_s", "gb_per_s", "first_call_s", "import_s")
+_TIMES = ("seconds", "elements_per_s", "gb_per_s", "first_call_s", "import_s", "native_ratio")
 #: Files of one run, below its folder.
 ROWS, ENVIRONMENT, PLAN = "rows.jsonl", "env.json", "plan.json"
 PARQUET, ACCURACY, THROUGHPUT = "rows.parquet", "accuracy.csv", "throughput.csv"

@@ -1,4 +1,4 @@
-"""lossbench's own kernels, `lossbench.native`, over NumPy arrays; bfloat16 through ml_dtypes."""
+"""lossbench's own implementation, `lossbench.native`, by Numba kernels and by NumPy; bfloat16 through ml_dtypes."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class NativeAdapter(Adapter):
     """lossbench.native on the CPU."""
 
     library = "native"
-    requires = ("numpy", "ml_dtypes")
+    requires = ("numpy", "ml_dtypes", "numba")
     distribution = "lossbench"
-    modes = ("numpy",)
+    modes = ("numba", "numpy")
     calls = CALLS
     missing: ClassVar[Mapping[str, Unsupported]] = {}
 
@@ -80,10 +80,15 @@ class NativeAdapter(Adapter):
 
     def build(self, lib: Any, call: Call, mode: str, work: str, vector: bool) -> Callable[..., Any]:
         """The form itself, or its `value_and_grad`, which shares the exponentials."""
-        if work == "F":
-            return lambda x, *labels: call.fn(lib, x, *labels)
-        kernel, keywords = getattr(lib, call.form).value_and_grad, KEYWORDS[call.options]
-        return lambda x, *labels: kernel(x, *labels, **keywords)
+        keywords = KEYWORDS[call.options]
+
+        def run(x: Array, *labels: Array) -> Any:
+            with lib.using(mode):
+                if work == "F":
+                    return call.fn(lib, x, *labels)
+                return getattr(lib, call.form).value_and_grad(x, *labels, **keywords)
+
+        return run
 
 
 ADAPTER = NativeAdapter()

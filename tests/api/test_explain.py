@@ -217,6 +217,7 @@ def test_impl_none_answers_with_the_exact_value_only(capsys):
     got = answer(capsys, "sigmoid_bce", "--z", "-40", "--y", "0", "--dtype", "float64", "--impl", "none")
     assert got["exact"] == {"value": "4.24835425529158898630497784363e-18", "grad": got["exact"]["grad"]}
     assert got["rounded"]["value"] == {"repr": "4.248354255291589e-18", "hex": "0x1.39792499b1a24p-58"}
+    assert got["certificates"]["value"] == "ball, 256 bits, O1+O2"
     assert got["implementations"] == got["absent"] == []
 
 

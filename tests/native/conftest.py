@@ -166,3 +166,19 @@ def ulps():
 def formats():
     """Name -> (numpy dtype, precision, smallest exponent, largest logit whose tail is representable)."""
     return {name: (DTYPES[name], *FORMATS[name]) for name in DTYPES}
+
+
+@pytest.fixture(scope="session")
+def engines():
+    """Name -> what stands for `lossbench.native.choice.engine`; "numba" skips where there are no kernels."""
+    from lossbench.native import choice
+
+    class Engines(dict):
+        def __missing__(self, name):
+            if name == "numpy":
+                return lambda: None
+            if choice.implementation()[0] != "numba":
+                pytest.skip(choice.implementation()[1])
+            return choice.engine
+
+    return Engines()

@@ -39,10 +39,8 @@ BOUNDS = {
     "float16": (0.51, 2.0**-40),
     "bfloat16": (0.51, 2.0**-40),
     "float32": (0.51, 2.0**-40),
-    "float64": (4.0, 2.0**-50),
+    "float64": (1.0, 2.0**-80),
 }
-#: looser claims for float64, as the forms state them: products of several rounded sums
-FLOAT64_CLAIMS = {("softmax", "grad"): 6.0, ("softmax", "hess_diag"): 6.0, ("prob_xent", "hess_diag"): 6.0}
 QUANTITIES = ("value", "grad", "hess_diag")
 
 
@@ -103,13 +101,9 @@ def worst(oracle, ulps, form, x, y, dtype, options):
     return found
 
 
-def check(found, form, dtype, classes=0):
+def check(found, dtype):
     for quantity, (error, where) in found.items():
         bound = BOUNDS[dtype][0]
-        if dtype == "float64":
-            bound = FLOAT64_CLAIMS.get((form, quantity), bound)
-            if form == "bernoulli_likelihood":
-                bound = 2 * classes + 2
         assert error <= bound, (quantity, error, where)
 
 
@@ -126,7 +120,7 @@ def test_scalar_forms(oracle, ulps, formats, spec, dtype):
     if form == "prob_bce":  # 0 and 1 are special values, tested apart
         keep = (x.astype(float) > 0) & (x.astype(float) < 1)
         x, y = x[keep], y[keep]
-    check(worst(oracle, ulps, form, x, y, dtype, options), form, dtype)
+    check(worst(oracle, ulps, form, x, y, dtype, options), dtype)
 
 
 @pytest.mark.parametrize("dtype", BOUNDS)
@@ -153,7 +147,7 @@ def test_row_forms(oracle, ulps, formats, spec, dtype):
             if form == "softmax_xent":  # not normalized, but of mass <= 1: see its Error
                 y /= np.maximum(1.0, y.sum(axis=-1, keepdims=True))
             y = y.astype(numpy_dtype)
-        check(worst(oracle, ulps, form, x, y, dtype, options), form, dtype, classes)
+        check(worst(oracle, ulps, form, x, y, dtype, options), dtype)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e4, -1e8], ids=str)
@@ -163,20 +157,18 @@ def test_shifted_float64_rows(oracle, ulps, form, offset):
     rng = np.random.default_rng(3)
     x = rng.uniform(-700, 0, (12, 5)) + offset
     y = rng.integers(0, 5, 12) if form == "softmax_xent" else None
-    check(worst(oracle, ulps, form, x, y, "float64", {}), form, "float64")
+    check(worst(oracle, ulps, form, x, y, "float64", {}), "float64")
 
 
-@pytest.mark.parametrize(
-    ("others", "at"), [(999, -746.0), (999, -744.9), (50, -710.3), (999, -689.0), (999, -692.0)]
-)
+@pytest.mark.parametrize(("others", "at"), [(999, -746.0), (999, -744.9), (50, -710.3), (999, -689.0), (999, -692.0)])
 def test_tail_of_many_classes(oracle, ulps, others, at):
     """Each exp underflows or nearly so, their sum does not: 1000 classes at -746 give 1.04e-321."""
     x = np.concatenate([[0.0], np.linspace(at, at - 0.2, others)])[None]
     y = np.array([0])
     value, grad, _ = oracle("softmax_xent", x[0], 0, "float64")
-    assert ulps.error(native.softmax_xent(x, y)[0], value[0], "float64") <= 4
-    assert ulps.error(native.softmax_xent.grad(x, y)[0, 0], grad[0][0], "float64") <= 4
-    assert ulps.error(native.log_softmax(x)[0, 0], -value[0], "float64") <= 4
+    assert ulps.error(native.softmax_xent(x, y)[0], value[0], "float64") <= 1
+    assert ulps.error(native.softmax_xent.grad(x, y)[0, 0], grad[0][0], "float64") <= 1
+    assert ulps.error(native.log_softmax(x)[0, 0], -value[0], "float64") <= 1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -184,7 +176,7 @@ def test_thousand_classes(oracle, ulps, formats, dtype):
     rng = np.random.default_rng(4)
     x = rng.normal(0, 4, (2, 1000)).astype(formats[dtype][0])
     y = np.array([5, int(np.argmax(x[1]))])
-    check(worst(oracle, ulps, "softmax_xent", x, y, dtype, {}), "softmax_xent", dtype)
+    check(worst(oracle, ulps, "softmax_xent", x, y, dtype, {}), dtype)
 
 
 def test_product_of_many_samples_keeps_its_exponent(oracle, ulps):
@@ -194,8 +186,8 @@ def test_product_of_many_samples_keeps_its_exponent(oracle, ulps):
     y = (z > 0.05).astype(float)
     value, grad, _ = oracle("bernoulli_likelihood", z[0], y[0], "float64")
     assert value[0] < 1e-290
-    assert ulps.error(native.bernoulli_likelihood(z, y)[0], value[0], "float64") <= 100
-    assert ulps.error(native.bernoulli_likelihood.grad(z, y)[0, 7], grad[7][0], "float64") <= 100
+    assert ulps.error(native.bernoulli_likelihood(z, y)[0], value[0], "float64") <= 1
+    assert ulps.error(native.bernoulli_likelihood.grad(z, y)[0, 7], grad[7][0], "float64") <= 1
 
 
 @pytest.mark.parametrize("spec", SCALARS + ROWS, ids=name)

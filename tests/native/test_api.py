@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import blocks, form, losses
+from lossbench.native import blocks, choice, form, losses
 
 z3 = np.array([0.5, -1.0, 2.0])
 y3 = np.array([1.0, 0.0, 0.5])
@@ -68,7 +69,7 @@ REFUSED = {
     ),
     "over": (lambda: native.multilabel_bce(z23, y23, over="max"), ValueError, ["over", "'max'", "'sum'"]),
     "normalized": (lambda: native.prob_xent(z23, y23, normalized=1), ValueError, ["normalized", "1", "True"]),
-    "option": (lambda: native.sigmoid_bce(z3, y3, over="mean"), TypeError, ["'over'", "none"]),
+    "option": (lambda: native.sigmoid_bce(z3, y3, over="mean"), TypeError, ["'over'", "label_smoothing, pos_weight"]),
     "option of prob": (
         lambda: native.prob_xent.grad(z23, y23, norm=True),
         TypeError,
@@ -224,8 +225,9 @@ def test_inputs_are_left_alone():
 
 
 def test_every_form_is_listed_and_documented():
-    listed = {getattr(native, name) for name in native.__all__}
-    assert {repr(op) for op in listed} == {f"lossbench.native.{name}" for name in native.__all__}
+    names = set(native.__all__) - {"implementation", "using"}
+    listed = {getattr(native, name) for name in names}
+    assert {repr(op) for op in listed} == {f"lossbench.native.{name}" for name in names}
     classes = {type(op) for op in listed}
     defined = {
         c
@@ -246,13 +248,59 @@ def test_doctests(module):
     assert result.failed == 0
 
 
-def test_imports_are_numpy_and_ml_dtypes_only():
-    found = set()
+#: the modules that compile: imported at the first call, never with the package
+COMPILING = {"trace", "storage", "loops", "passes", "emit", "kernels"}
+
+
+def test_imports():
+    found = {}
     for path in Path(native.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                found |= {alias.name.split(".")[0] for alias in node.names}
+                names = {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 assert node.level <= 1, path.name
-                found |= set() if node.level else {str(node.module).split(".")[0]}
-    assert found - set(sys.stdlib_module_names) == {"numpy", "ml_dtypes"}
+                names = set() if node.level else {str(node.module).split(".")[0]}
+            else:
+                continue
+            for name in names - set(sys.stdlib_module_names):
+                found.setdefault(name, set()).add(path.stem)
+    assert set(found) == {"numpy", "ml_dtypes", "numba", "llvmlite"}
+    assert found["numba"] == {"kernels"}
+    assert found["llvmlite"] <= COMPILING | {"choice"}  # which asks for the CPU, at the first call
+
+
+def test_importing_the_package_compiles_nothing():
+    code = "import sys, lossbench.native; print(sorted({'numba', 'llvmlite'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_implementation_is_chosen_with_a_reason(monkeypatch):
+    name, reason = native.implementation()
+    assert name in ("numba", "numpy")
+    assert reason
+    with native.using("numpy"):
+        assert choice.engine() is None
+    with pytest.raises(ValueError, match="got 'fortran'"), native.using("fortran"):
+        pass
+    choice.implementation.cache_clear()
+    try:
+        monkeypatch.setenv("LOSSBENCH_NATIVE", "numpy")
+        assert native.implementation() == ("numpy", "LOSSBENCH_NATIVE=numpy")
+        choice.implementation.cache_clear()
+        monkeypatch.setenv("LOSSBENCH_NATIVE", "c")
+        with pytest.raises(ValueError, match="LOSSBENCH_NATIVE: got 'c'"):
+            native.implementation()
+        choice.implementation.cache_clear()
+        monkeypatch.delenv("LOSSBENCH_NATIVE")
+        monkeypatch.setattr(choice.importlib.util, "find_spec", lambda name: None)
+        assert native.implementation() == ("numpy", "numba is not installed")
+        with pytest.raises(ImportError, match="numba is not installed"), native.using("numba"):
+            pass
+        choice.implementation.cache_clear()
+        monkeypatch.setenv("LOSSBENCH_NATIVE", "numba")
+        with pytest.raises(ImportError, match="LOSSBENCH_NATIVE=numba, but numba is not installed"):
+            native.implementation()
+    finally:
+        choice.implementation.cache_clear()

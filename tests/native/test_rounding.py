@@ -41,9 +41,7 @@ def test_overflow_threshold_and_specials(name):
     dtype = HALF[name]
     values = finite_patterns(dtype)
     threshold = values[-1] + (values[-1] - values[-2]) / 2
-    points = np.array(
-        [threshold, np.nextafter(threshold, 0), 1.7e308, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324]
-    )
+    points = np.array([threshold, np.nextafter(threshold, 0), 1.7e308, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324])
     got = round_to(points, dtype).astype(np.float64)
     np.testing.assert_array_equal(got, [np.inf, values[-1], np.inf, np.inf, -np.inf, 0, 0, 0, 0])
     np.testing.assert_array_equal(np.signbit(got), np.signbit(points))

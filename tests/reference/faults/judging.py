@@ -67,7 +67,7 @@ JUDGING = (
         _CASE, "for case in self.cases if not case.ignored", "for case in self.cases", "ignored rows count in a mean"
     ),
     Fault(_CASE, "else sample_weight.tolist()", "else [1.0] * len(inputs)", "sample weights that nobody reads"),
-    Fault(_FORM, "integers(-8, 9, size) / 8.0", "integers(-8, 9, size) / 4.0", "a direction twice as long"),
+    Fault(_FORM, "[eighth / 8.0 for", "[eighth / 4.0 for", "a direction twice as long"),
     Fault(_FORM, "key=size)", "key=size + 1)", "another direction"),
     Fault(
         _FORM,

@@ -1,0 +1,150 @@
+"""Polynomials and constants of the kernels. Written by scripts/coefficients.py; do not edit.
+
+Coefficients stand constant first, as hexadecimal float64. Beside each polynomial: what it approximates,
+where, and its largest error relative to exp(r) or to log1p, in exact arithmetic.
+"""
+
+from typing import Final
+
+h = float.fromhex
+
+#: log2(e)
+LOG2_E: Final[float] = h("0x1.71547652b82fep+0")
+#: ln 2; k times the first part is exact for |k| < 2^11
+LN2: Final[tuple[float, float, float]] = (
+    h("0x1.62e42fefa3800p-1"),
+    h("0x1.ef35793c76730p-45"),
+    h("0x1.f97b57a079a19p-103"),
+)
+#: ln 2
+LN2_PAIR: Final[tuple[float, float]] = (
+    h("0x1.62e42fefa39efp-1"),
+    h("0x1.abc9e3b39803fp-56"),
+)
+#: 1/3!
+INVERSE_FACTORIAL_3: Final[tuple[float, float]] = (
+    h("0x1.5555555555555p-3"),
+    h("0x1.5555555555555p-57"),
+)
+#: 1/4!
+INVERSE_FACTORIAL_4: Final[tuple[float, float]] = (
+    h("0x1.5555555555555p-5"),
+    h("0x1.5555555555555p-59"),
+)
+#: 1/5!
+INVERSE_FACTORIAL_5: Final[tuple[float, float]] = (
+    h("0x1.1111111111111p-7"),
+    h("0x1.1111111111111p-63"),
+)
+#: 1/6!
+INVERSE_FACTORIAL_6: Final[tuple[float, float]] = (
+    h("0x1.6c16c16c16c17p-10"),
+    h("-0x1.f49f49f49f49fp-65"),
+)
+#: 1/7!
+INVERSE_FACTORIAL_7: Final[tuple[float, float]] = (
+    h("0x1.a01a01a01a01ap-13"),
+    h("0x1.a01a01a01a01ap-73"),
+)
+#: 1/8!
+INVERSE_FACTORIAL_8: Final[tuple[float, float]] = (
+    h("0x1.a01a01a01a01ap-16"),
+    h("0x1.a01a01a01a01ap-76"),
+)
+#: 1/9!
+INVERSE_FACTORIAL_9: Final[tuple[float, float]] = (
+    h("0x1.71de3a556c734p-19"),
+    h("-0x1.c154f8ddc6c00p-73"),
+)
+#: 1/3
+THIRD: Final[tuple[float, float]] = (
+    h("0x1.5555555555555p-2"),
+    h("0x1.5555555555555p-56"),
+)
+#: (exp(r)-1-r)/r^2, |r| <= ln(2)/2; error <= 2^-34.1
+EXP_SHORT: Final[tuple[float, ...]] = (
+    h("0x1.0000003a1ccf8p-1"),
+    h("0x1.555554438135dp-3"),
+    h("0x1.55548dd72d9f7p-5"),
+    h("0x1.11127071f5567p-7"),
+    h("0x1.6d8cf40455f70p-10"),
+    h("0x1.9f08baa75e3aap-13"),
+)
+#: (exp(r)-1-r)/r^2, |r| <= ln(2)/2; error <= 2^-45.7
+EXP_LANE: Final[tuple[float, ...]] = (
+    h("0x1.fffffffff13f3p-2"),
+    h("0x1.5555555589f39p-3"),
+    h("0x1.5555557deed86p-5"),
+    h("0x1.1111108e1c9e9p-7"),
+    h("0x1.6c163be9b66fap-10"),
+    h("0x1.a01b73c591da5p-13"),
+    h("0x1.a16e31c0d52fbp-16"),
+    h("0x1.71013641425fcp-19"),
+)
+#: (exp(r)-1-r)/r^2, |r| <= ln(2)/2; error <= 2^-60.2
+EXP_PAIR: Final[tuple[float, ...]] = (
+    h("0x1.0000000000000p-1"),
+    h("0x1.555555555555bp-3"),
+    h("0x1.5555555555503p-5"),
+    h("0x1.111111110ec65p-7"),
+    h("0x1.6c16c16c3042bp-10"),
+    h("0x1.a01a01b37b24fp-13"),
+    h("0x1.a01a0136a311fp-16"),
+    h("0x1.71ddf028ad573p-19"),
+    h("0x1.27e5b42cf74b0p-22"),
+    h("0x1.af6bd9e42e0a6p-26"),
+    h("0x1.1e3d3efa84039p-29"),
+)
+#: tail of exp after r^9/9!, |r| <= ln(2)/2; error <= 2^-90.7
+EXP_FULL: Final[tuple[float, ...]] = (
+    h("0x1.27e4fb7789ea0p-22"),
+    h("0x1.ae64567f54ac4p-26"),
+    h("0x1.1eed8f00a05e5p-29"),
+    h("0x1.612461354cd11p-33"),
+    h("0x1.93973855ffa8dp-37"),
+    h("0x1.ae7f6c0156777p-41"),
+    h("0x1.af04f98f8ac53p-45"),
+    h("0x1.94d5cf1303dc4p-49"),
+)
+#: (atanh(s)/s-1)/t, t in [0, 1/9], from log1p(u) = 2 atanh(s), s = u/(2+u), t = s^2; error <= 2^-33.0
+LOG_SHORT: Final[tuple[float, ...]] = (
+    h("0x1.555558567a120p-2"),
+    h("0x1.9996a891167b4p-3"),
+    h("0x1.25096f1f1c3f5p-3"),
+    h("0x1.b6d6ee1894748p-4"),
+    h("0x1.f1adbd2b19903p-4"),
+)
+#: (atanh(s)/s-1)/t, t in [0, 1/9], from log1p(u) = 2 atanh(s), s = u/(2+u), t = s^2; error <= 2^-43.6
+LOG_LANE: Final[tuple[float, ...]] = (
+    h("0x1.5555555638d7fp-2"),
+    h("0x1.99999806c2075p-3"),
+    h("0x1.2492c18af489bp-3"),
+    h("0x1.c6fa74260566dp-4"),
+    h("0x1.76e935645bd07p-4"),
+    h("0x1.20a0201843ed3p-4"),
+    h("0x1.99ef34ffaf745p-4"),
+)
+#: (atanh(s)/s-1-t/3)/t^2, t in [0, 1/9], from log1p(u) = 2 atanh(s), s = u/(2+u), t = s^2; error <= 2^-63.2
+LOG_PAIR: Final[tuple[float, ...]] = (
+    h("0x1.9999999999830p-3"),
+    h("0x1.24924924ab2ffp-3"),
+    h("0x1.c71c71b198079p-4"),
+    h("0x1.745d1c38ad3d4p-4"),
+    h("0x1.3b1301f19ccb8p-4"),
+    h("0x1.11208645d954dp-4"),
+    h("0x1.e01b5f78458e6p-5"),
+    h("0x1.c00209cbe4c43p-5"),
+    h("0x1.23b664ceab6ecp-5"),
+    h("0x1.4d1becafa6c7dp-4"),
+)
+#: (atanh(s)/s-1-t/3)/t^2, |s| <= (sqrt(2)-1)/(sqrt(2)+1); error <= 2^-66.2
+LOG_NEAR: Final[tuple[float, ...]] = (
+    h("0x1.9999999999996p-3"),
+    h("0x1.2492492493034p-3"),
+    h("0x1.c71c71c5808e6p-4"),
+    h("0x1.745d18324058dp-4"),
+    h("0x1.3b1362bb01f05p-4"),
+    h("0x1.1120b4e00c5f8p-4"),
+    h("0x1.de338fb8d18e2p-5"),
+    h("0x1.eb101c2b869d7p-5"),
+)

@@ -1,0 +1,164 @@
+"""Runs compiled kernels on arrays, and NumPy on what kernels leave: rows with infinities or NaN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import kernels, threads
+from .pair import Number, Pair, as_pair, high
+from .rounding import F64, Array
+
+#: bytes to a cache line, to which scratch memory is padded
+_LINE = 64
+_X, _START, _STOP, _CLASSES = (kernels.ARGUMENTS.index(name) for name in ("x", "start", "stop", "classes"))
+
+
+def address(array: Array) -> int:
+    """Return where an array's memory begins."""
+    place: int = array.__array_interface__["data"][0]
+    return place
+
+
+@dataclass
+class Inputs:
+    """Contiguous inputs of one kernel call.
+
+    x: (n,) or (n, K). labels: arrays as `kernels` takes them, and their kind. factor: number a case, or one, or None.
+    """
+
+    x: Array
+    kind: str = ""
+    labels: tuple[Array, ...] = ()
+    factor: Number | None = None
+
+
+@dataclass
+class Outputs:
+    """Arrays that results are written to: derivatives in x's dtype; values too, or as float64 lanes or pairs."""
+
+    arrays: dict[str, Array]
+    value: str = "rounded"
+    low: F64 | None = None
+    shares: list[Any] = field(default_factory=list)
+
+
+class Compiled:
+    """The compiled implementation."""
+
+    def wrong(self, y: Array, kind: str, classes: int = 0) -> int:
+        """Return how many labels of a contiguous array are not of a kind of `check.RANGES`, or "index"."""
+        return self.check(y, kind, classes, None).wrong()
+
+    def check(self, y: Array, kind: str, classes: int, wanted: int | None) -> Check:
+        """Return the kernel that counts wrong labels, and its arguments for an array."""
+        arguments = []
+        for start, stop in threads.parts(y.size, y.size, wanted, kernels.width(False, y.dtype.name)):
+            numbers = np.zeros(len(kernels.ARGUMENTS), np.int64)
+            numbers[_X], numbers[_START], numbers[_STOP], numbers[_CLASSES] = address(y), start, stop, classes
+            arguments.append(numbers)
+        return Check(kernels.kernel(f"check|{kind}|{y.dtype.name}"), arguments, y)
+
+    def run(
+        self, form: str, variant: str, quantities: tuple[str, ...], rows: bool, inputs: Inputs, outputs: Outputs,
+        wanted: int | None,
+    ) -> npt.NDArray[np.intp]:  # fmt: skip
+        """Compute quantities; return the cases whose results are not finite, which are to be computed again."""
+        return self.plan(form, variant, quantities, rows, inputs, outputs, wanted).run()
+
+    def plan(
+        self, form: str, variant: str, quantities: tuple[str, ...], rows: bool, inputs: Inputs, outputs: Outputs,
+        wanted: int | None,
+    ) -> Plan:  # fmt: skip
+        """Return a kernel call on fixed arrays, which may be run again."""
+        x = inputs.x
+        cases, classes = len(x), x.shape[1] if rows else 1
+        factor = inputs.factor
+        parts: tuple[Array, ...] = ()
+        which = ""
+        if factor is not None:
+            factor = as_pair(factor)
+            parts = tuple(np.ascontiguousarray(np.broadcast_to(p, np.shape(factor.high))).reshape(-1)
+                          for p in (factor.high, factor.low))  # fmt: skip
+            which = "one" if np.ndim(factor.high) == 0 else "each"
+        name = kernels.name_of(form, variant, quantities, x.dtype.name, inputs.kind, which, outputs.value)
+        width = kernels.width(rows, x.dtype.name)
+        unit = 1 if rows else width
+        ranges = threads.parts(cases, x.size, wanted, unit)
+        flags = np.empty(-(-cases // unit), np.int8)
+        padded = -(-classes // width) * width * 3 + _LINE
+        arguments = []
+        scratches = []
+        arrays = outputs.arrays
+        for start, stop in ranges:
+            scratch = np.empty(padded if rows else 1, np.float64)
+            scratches.append(scratch)
+            slots = [x, *inputs.labels, *[None] * (4 - len(inputs.labels)), *parts, *[None] * (2 - len(parts))]
+            slots += [arrays.get("value"), outputs.low, arrays.get("grad"), arrays.get("hess"), flags, scratch]
+            numbers = [0 if a is None else address(a) for a in slots]
+            arguments.append(np.array([*numbers, start, stop, classes], np.int64))
+        held = (x, inputs.labels, parts, arrays, outputs.low, scratches)
+        return Plan(kernels.kernel(name), arguments, flags, unit, cases, held)
+
+
+def shared(kernel: kernels.Kernel, arguments: list[npt.NDArray[np.int64]]) -> int:
+    """Run a kernel on every set of arguments, one a thread, and return the sum of what it counts."""
+    if len(arguments) == 1:
+        return kernel(arguments[0])
+    if not arguments:
+        return 0
+    return threads.share(lambda k, _: kernel(arguments[k]), [(k, k + 1) for k in range(len(arguments))])
+
+
+@dataclass
+class Check:
+    """A kernel that counts wrong labels, and its arguments."""
+
+    kernel: kernels.Kernel
+    arguments: list[npt.NDArray[np.int64]]
+    #: what the addresses point into
+    held: Any
+
+    def wrong(self) -> int:
+        """Return how many labels are wrong as they stand now."""
+        return shared(self.kernel, self.arguments)
+
+
+@dataclass
+class Plan:
+    """A kernel with its arguments: one array of addresses and bounds a thread."""
+
+    kernel: kernels.Kernel
+    arguments: list[npt.NDArray[np.int64]]
+    flags: npt.NDArray[np.int8]
+    unit: int
+    cases: int
+    #: what the addresses point into
+    held: Any
+
+    def run(self) -> npt.NDArray[np.intp]:
+        """Compute; return the cases that are to be computed again."""
+        if not shared(self.kernel, self.arguments):
+            return _NONE
+        units = np.flatnonzero(self.flags)
+        if self.unit == 1:
+            return units
+        cases = (units[:, None] * self.unit + np.arange(self.unit)).reshape(-1)
+        return cases[cases < self.cases]
+
+
+_NONE: npt.NDArray[np.intp] = np.empty(0, np.intp)
+
+
+def label_arrays(numbers: tuple[Number, ...], wide: bool) -> tuple[str, tuple[Array, ...]]:
+    """Return the kind and the arrays of labels that are numbers of float64."""
+    arrays: list[Array] = []
+    for y in numbers:
+        top = np.ascontiguousarray(high(y))
+        low = np.broadcast_to(y.low, top.shape) if isinstance(y, Pair) else np.zeros_like(top)
+        arrays += [top, np.ascontiguousarray(low)] if wide else [top + low, top]
+    kind = "pairs" if wide else "lanes"
+    return (kind if len(numbers) == 1 else f"two {kind}"), tuple(arrays)

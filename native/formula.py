@@ -1,0 +1,70 @@
+"""The mathematics of a form as the functions that compute its quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .element import Element, Row
+from .pair import Number
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How a quantity of a row comes about.
+
+    prepare(row) reduces the row to a state. finish(state) is one number a row, or, where `vector`,
+    finish(state, element) one an element.
+    """
+
+    prepare: Callable[[Row], Any]
+    finish: Callable[..., Number]
+    vector: bool = True
+
+
+def unreduced(row: Row) -> Row:
+    """Prepare nothing: the state is the row."""
+    return row
+
+
+def each(finish: Callable[..., Number]) -> Stage:
+    """A quantity of a row's elements that needs no reduction."""
+    return Stage(unreduced, finish)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A form: its quantities "value", "grad", "hess" and, with a value of class axis, "vjp".
+
+    elements: quantity -> function of an Element, for forms of single elements. stages: quantity -> Stage, for
+    forms of rows; indexed: those that differ for a class index. cancels: quantities that cancel by their nature
+    and get all digits there are.
+    """
+
+    elements: Mapping[str, Callable[[Element], Number]] = field(default_factory=dict)
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    indexed: Mapping[str, Stage] = field(default_factory=dict)
+    cancels: frozenset[str] = frozenset()
+
+    @property
+    def rows(self) -> bool:
+        """Whether the form is one of rows."""
+        return bool(self.stages)
+
+    def element(self, name: str) -> Callable[[Element], Number]:
+        """Return the function of a quantity."""
+        return self.elements[name]
+
+    def exact(self, name: str, index: bool) -> bool:
+        """Whether the terms of a quantity need all digits there are; a class index cancels nothing."""
+        return name in self.cancels and not index
+
+    def row(self, name: str, index: bool) -> tuple[Callable[[Row], Any], Callable[..., Number], bool]:
+        """Return (prepare, finish, vector) of a quantity."""
+        stage = self.indexed[name] if index and name in self.indexed else self.stages[name]
+        return stage.prepare, stage.finish, stage.vector
+
+    def kept(self, name: str) -> bool:
+        """Whether a quantity has the shape of the input, not one number a case."""
+        return not self.rows or self.stages[name].vector

@@ -1,0 +1,105 @@
+"""Compiled kernels: one a program, made by Numba at its first use and kept in Numba's cache on disk.
+
+A kernel takes one array of int64: addresses and bounds, in the order of `ARGUMENTS`. It holds no lock and touches
+nothing but these arrays, so threads may run it on different cases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba.core import types
+from numba.extending import intrinsic
+
+from .emit import Program, emit, emit_check
+from .loops import Layout, Memory
+from .programs import formula_of
+from .trace import I64, Trace
+
+ARGUMENTS = (
+    *("x", "label 0", "label 1", "label 2", "label 3", "factor", "factor low", "value", "value low", "grad", "hess"),
+    *("flags", "scratch", "start", "stop", "classes"),
+)
+Kernel = Callable[[npt.NDArray[np.int64]], int]
+
+
+@cache
+def width(rows: bool, dtype: str) -> int:
+    """Return the lanes of a vector: two to four registers' worth, as far as there are registers for it.
+
+    Rows are often short, and pairs need many registers.
+    """
+    if not get_host_cpu_features().get("avx512f", False):
+        return 8
+    return 16 if rows or dtype == "float64" else 32
+
+
+def program_of(name: str) -> Program:
+    """Return the program that a kernel's name says."""
+    form, options, quantities, dtype, labels, factor, value = name.split("|")
+    layout = Layout(dtype, labels, factor, value)
+    return Program(formula_of(form, options), tuple(quantities.split("+")), layout)
+
+
+def name_of(
+    form: str, options: str, quantities: tuple[str, ...], dtype: str, labels: str, factor: str, value: str
+) -> str:
+    """Return the name of a kernel."""
+    return "|".join([form, options, "+".join(quantities), dtype, labels, factor, value])
+
+
+@intrinsic(prefer_literal=True)
+def _run(typing: Any, name: Any, arguments: Any) -> Any:
+    """Append the body of the kernel that `name` says; gives the number of flags."""
+    if not isinstance(name, types.StringLiteral):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        array = context.make_array(signature.args[1])(context, builder, values[1])
+
+        def argument(k: int) -> Any:
+            place = builder.gep(array.data, [ir.Constant(I64, k)])
+            return builder.load(place)
+
+        a = [argument(k) for k in range(len(ARGUMENTS))]
+        memory = Memory(a[0], tuple(a[1:5]), tuple(a[5:7]), *a[7:])
+        text = name.literal_value
+        if text.startswith("check|"):
+            _, kind, dtype = text.split("|")
+            return emit_check(Trace(builder, width(False, dtype)), kind, dtype, memory)
+        program = program_of(text)
+        return emit(Trace(builder, width(program.formula.rows, program.layout.dtype)), program, memory)
+
+    return types.int64(name, arguments), codegen
+
+
+@cache
+def _stamp() -> str:
+    """Hash of this package's sources: a kernel in the cache is only used by the code that made it."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def kernel(name: str) -> Kernel:
+    """Return a kernel, compiled now or taken from the cache."""
+    stamp = _stamp()
+
+    def run(arguments: npt.NDArray[np.int64]) -> Any:
+        _ = stamp
+        return _run(name, arguments)  # type: ignore[call-arg]
+
+    run.__name__ = run.__qualname__ = "".join(c if c.isalnum() else "_" for c in name)
+    compiled: Kernel = numba.njit("int64(int64[::1])", nogil=True, cache=True)(run)
+    return compiled

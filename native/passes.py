@@ -1,0 +1,260 @@
+"""Rows of a kernel: the passes over their classes that formulas of rows ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+
+from . import pair, storage
+from .element import Element, Row
+from .elementary import Small
+from .loops import Position, Reader, Variable, Whole, chunks, folded, masked, parts_of, slot
+from .pair import Number, Pair
+from .trace import F64, I64, Lane, Trace
+
+#: sums of small terms below it are done again, scaled up
+_SMALL = 2.0**-900
+_UP = 1000.0
+
+
+class TracedRow(Row):
+    """One row of a kernel; see `element.Row`."""
+
+    def __init__(self, reader: Reader, case: Any, cancels: bool, keeping: bool) -> None:
+        """Take the index of the row; keeping: exps are wanted by later passes."""
+        self.trace, self.reader, self.memory = reader.trace, reader, reader.memory
+        self.case, self.cancels, self.keeping = case, cancels, keeping
+        self.wide = reader.layout.wide
+        b = self.trace.builder
+        self.base = b.mul(case, self.memory.classes)
+        self.factor = reader.factor(case, 0)
+        self.index = None
+        if reader.layout.labels == "index":
+            self.index = Whole(b.load(storage.address(self.trace, self.memory.labels[0], case, "int64"), typ=I64))
+        #: the class that sums leave out, once it is known; its vector is a case of its own from then on
+        self.apart: Whole | None = None
+
+    def each(self, body: Callable[[Element, Any], None], fill: float = 0.0) -> None:
+        """Append a pass over the row: body(element, mask)."""
+
+        def vector(i: Any, mask: Any) -> None:
+            body(self._element(i, mask, fill), mask)
+
+        apart = None if self.apart is None else self.apart.code
+        chunks(self.trace, ir.Constant(I64, 0), self.memory.classes, vector, apart)
+
+    def _element(self, i: Any, mask: Any, fill: float) -> Element:
+        at = self.trace.builder.add(self.base, i)
+        place = Position(self.trace, i, self.trace.width, self.apart if mask is None else None)
+        return self.reader.element(at, mask, self.factor, self.cancels, place, fill)
+
+    def element(self, k: int) -> Element:
+        """Return element 0 alone."""
+        assert k == 0
+        place = Position(self.trace, ir.Constant(I64, 0), 0)
+        z = storage.load(self.trace, self.memory.x, self.base, self.reader.layout.dtype, 0)
+        return Element(z, (), self.factor, wide=self.wide, cancels=self.cancels, position=place)
+
+    def number(self, x: Any) -> Number:
+        """Return a lane as a number of the arithmetic in use."""
+        return pair.as_pair(x) if self.wide else x
+
+    def maximum(self) -> Lane:
+        """Return the largest z, ignoring NaN."""
+        b, dtype = self.trace.builder, self.reader.layout.dtype
+        narrow = storage.KINDS[dtype] if dtype in ("float32", "float64") else F64
+        # Compared as they are stored; several vectors at once, so that no comparison waits for the one before.
+        lanes = self.trace.width * 64 // (32 if narrow != F64 else 64)
+        kind = ir.VectorType(narrow, lanes)
+        lowest = ir.Constant(kind, [float("-inf")] * lanes)
+        best = slot(self.trace, kind, lowest)
+        wider = Trace(b, lanes)
+
+        def larger(i: Any, mask: Any) -> None:
+            at = b.add(self.base, i)
+            if narrow is F64:
+                z = storage.load(wider, self.memory.x, at, dtype, lanes, mask, float("-inf")).code
+            else:
+                z = storage.raw(wider, self.memory.x, at, dtype, lanes, mask, float("-inf"))
+            seen = b.load(best, typ=kind)
+            b.store(b.select(b.fcmp_ordered(">", z, seen), z, seen), best)
+
+        chunks(wider, ir.Constant(I64, 0), self.memory.classes, larger)
+        found = storage.widened(wider, b.load(best, typ=kind), "float64" if narrow is F64 else dtype)
+        return folded(wider, found, lambda x, y: wider.where(x > y, x, y))  # type: ignore[no-any-return]
+
+    def first(self, m: Lane) -> Whole:
+        """Return the index of the first z = m; 0 where there is none."""
+        b, width = self.trace.builder, self.trace.width
+        found = slot(self.trace, I64, ir.Constant(I64, -1))
+
+        def look(e: Element, mask: Any) -> None:
+            same = (e.z == m).code
+            if mask is not None:
+                same = b.and_(same, mask)
+            bits = b.bitcast(same, ir.IntType(width))
+            new = b.and_(
+                b.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(width), 0)),
+                b.icmp_signed("<", b.load(found, typ=I64), ir.Constant(I64, 0)),
+            )
+            with b.if_then(new, likely=False):
+                low = b.cttz(bits, ir.Constant(ir.IntType(1), 1))
+                b.store(b.add(e.position.base, b.zext(low, I64)), found)
+
+        self.each(look)
+        index = b.load(found, typ=I64)
+        return Whole(b.select(b.icmp_signed("<", index, ir.Constant(I64, 0)), ir.Constant(I64, 0), index))
+
+    def pick(self, index: Whole) -> Lane:
+        """Return z at an index."""
+        at = self.trace.builder.add(self.base, index.code)
+        return storage.load(self.trace, self.memory.x, at, self.reader.layout.dtype, 0)
+
+    def gap(self, z: Any, m: Any) -> Number:
+        """Return z - m."""
+        if not self.wide:
+            return z - m
+        return pair.exact_sum(z, -m)
+
+    def limit(self, m: Lane, value: Lane) -> Lane:
+        """Return the value: rows with an infinite m are left to NumPy."""
+        return value
+
+    def label(self, e: Element) -> Number:
+        """Return the labels, one-hot for an index."""
+        if self.index is None:
+            return e.labels[0]
+        return self.trace.where(e.at(self.index), 1.0, 0.0)
+
+    def label_at(self, index: Whole) -> Number:
+        """Return the label at an index."""
+        at = self.trace.builder.add(self.base, index.code)
+        where, kind = self.memory.labels, self.reader.layout.labels
+        if kind == "plain":
+            return storage.load(self.trace, where[0], at, self.reader.layout.dtype, 0)
+        return self.reader.number(where[0], where[1], at, 0)
+
+    def totals(self, *terms: Callable[[Element], Number]) -> tuple[Number, ...]:
+        """Return sums over the classes."""
+        sums = [Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width) for _ in terms]
+
+        def add(e: Element, mask: Any) -> None:
+            for place, term in zip(sums, terms, strict=True):
+                place.set(self._sum(place, masked(self.trace, mask, term(e), 0.0)))
+
+        self.each(add)
+        return tuple(self._total(place) for place in sums)
+
+    def _sum(self, place: Variable, x: Number) -> Number:
+        """Add to a sum: as pairs where rounding errors would matter, else plainly."""
+        return place.get() + x
+
+    def _total(self, place: Variable) -> Number:
+        total = folded(self.trace, place.get(), lambda a, b: a + b)
+        return total if self.wide else pair.rounded(total)
+
+    def small_total(
+        self,
+        term: Callable[[Element], Small],
+        *others: Callable[[Element], Number],
+        skip: Whole | None = None,
+        keep: bool = False,
+    ) -> tuple[Small, tuple[Number, ...]]:
+        """Return the sum of a small term without the class `skip`, and other sums.
+
+        A sum of pairs below 2^-900 is done once more, with the terms scaled up.
+        """
+        b = self.trace.builder
+        if skip is not None:
+            self.apart = skip
+        rest = Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width)
+        sums = [Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width) for _ in others]
+        shift = Variable(self.trace, False, 0.0, 0)
+
+        def add(e: Element, mask: Any) -> None:
+            small = term(e)
+            if keep and self.keeping:
+                self._keep(e, small)
+            digits = small.digits
+            if small.exponent is not None:
+                digits = pair.coarse(small.digits, small.exponent + shift.get())
+            if skip is not None:
+                digits = pair.where(e.at(skip), 0.0, digits)
+            rest.set(self._sum(rest, masked(self.trace, mask, digits, 0.0)))
+            for place, other in zip(sums, others, strict=True):
+                place.set(self._sum(place, masked(self.trace, mask, other(e), 0.0)))
+
+        if not self.wide:
+            self.each(add, fill=float("-inf"))
+            return Small(self._total(rest)), tuple(self._total(s) for s in sums)
+        again = b.append_basic_block("again")
+        after = b.append_basic_block("after")
+        b.branch(again)
+        b.position_at_end(again)
+        for place in (rest, *sums):
+            place.set(0.0)
+        self.each(add, fill=float("-inf"))
+        total = self._total(rest)
+        redo = (total.high < _SMALL) & (shift.get() == 0.0)
+        done = shift.get()
+        shift.set(self.trace.where(redo, _UP, shift.get()))
+        b.cbranch(redo.code, again, after)
+        b.position_at_end(after)
+        return Small(total, -done), tuple(self._total(s) for s in sums)
+
+    def _places(self, e: Element, parts: int) -> list[Any]:
+        """Where the parts of a vector are kept, side by side."""
+        b, width = self.trace.builder, self.trace.width
+        start = b.mul(e.position.base, ir.Constant(I64, parts))
+        return [b.add(start, ir.Constant(I64, k * width)) for k in range(parts)]
+
+    def _keep(self, e: Element, small: Small) -> None:
+        parts = [*parts_of(small.digits), *([] if small.exponent is None else [small.exponent])]
+        for place, part in zip(self._places(e, len(parts)), parts, strict=True):
+            storage.store(self.trace, self.memory.scratch, place, "float64", part)
+
+    def kept(self, e: Element) -> Small:
+        """Return what was kept of a vector of elements, or of element 0."""
+
+        def read() -> Small:
+            parts = [
+                storage.load(self.trace, self.memory.scratch, place, "float64", e.position.width)
+                for place in self._places(e, 3 if self.wide else 1)
+            ]
+            return Small(Pair(parts[0], parts[1]), parts[2]) if self.wide else Small(parts[0])
+
+        return e.once("kept", read)  # type: ignore[no-any-return]
+
+    def product(self, term: Callable[[Element], Small]) -> Small:
+        """Return the product of a positive term, its digits near 1."""
+        width = self.trace.width
+        digits = Variable(self.trace, self.wide, 1.0, width)
+        exponent = Variable(self.trace, False, 0.0, width)
+
+        def times(e: Element, mask: Any) -> None:
+            factor = term(e)
+            product = digits.get() * masked(self.trace, mask, factor.digits, 1.0)
+            kept, size = self._normalized(product)
+            digits.set(kept)
+            if factor.exponent is not None:
+                size = size + masked(self.trace, mask, factor.exponent, 0.0)
+            exponent.set(exponent.get() + size)
+
+        self.each(times)
+        power = folded(self.trace, exponent.get(), lambda a, b: a + b)
+
+        def join(a: Number, b: Number) -> Number:
+            nonlocal power
+            product, size = self._normalized(a * b)
+            power = power + (size if not isinstance(size.code.type, ir.VectorType) else
+                             folded(self.trace, size, lambda c, d: c + d))  # fmt: skip
+            return product
+
+        whole = folded(self.trace, digits.get(), join)
+        return Small(whole, self.trace.where(power < -2200.0, -2200.0, power))
+
+    def _normalized(self, x: Number) -> tuple[Number, Lane]:
+        _, size = self.trace.split_exponent(pair.high(x))
+        return pair.scaled(x, -size), size

@@ -1,0 +1,271 @@
+"""Lanes that write instructions: run on them, a formula becomes LLVM code for vectors of float64.
+
+A `Lane` wraps an LLVM value, one float64 or a vector of `width` of them, or the truth values of a comparison.
+Operators and the functions of `lanes` append to the block being built. No instruction carries a fast-math flag:
+what is written is what is computed, alone or in a vector, so results do not depend on the length of the input.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from .pair import Pair
+
+F64 = ir.DoubleType()
+F32 = ir.FloatType()
+I64 = ir.IntType(64)
+I32 = ir.IntType(32)
+I16 = ir.IntType(16)
+I8 = ir.IntType(8)
+
+#: adding it rounds to an integer, whose bits are then the lowest of the sum
+_MAGIC = 1.5 * 2.0**52
+
+
+class Lane:
+    """One or more float64 being computed, or truth values."""
+
+    __slots__ = ("code", "magic", "trace")
+
+    def __init__(self, trace: Trace, code: Any, magic: Any = None) -> None:
+        """Wrap an LLVM value; magic: the same integer plus `_MAGIC`, where it is at hand."""
+        self.trace, self.code, self.magic = trace, code, magic
+
+    def _arithmetic(self, name: str, a: Any, b: Any) -> Any:
+        if isinstance(a, Pair) or isinstance(b, Pair):
+            return NotImplemented
+        left, right = self.trace.alike(a, b)
+        return Lane(self.trace, getattr(self.trace.builder, name)(left, right))
+
+    def _compared(self, how: str, other: Any) -> Lane:
+        left, right = self.trace.alike(self, other)
+        compare = self.trace.builder.fcmp_unordered if how == "!=" else self.trace.builder.fcmp_ordered
+        return Lane(self.trace, compare(how, left, right))
+
+    def __add__(self, other: Any) -> Any:
+        """Add."""
+        return self._arithmetic("fadd", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        """Add."""
+        return self._arithmetic("fadd", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        """Subtract."""
+        return self._arithmetic("fsub", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        """Subtract."""
+        return self._arithmetic("fsub", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        """Multiply."""
+        return self._arithmetic("fmul", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        """Multiply."""
+        return self._arithmetic("fmul", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        """Divide."""
+        return self._arithmetic("fdiv", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        """Divide."""
+        return self._arithmetic("fdiv", other, self)
+
+    def __neg__(self) -> Lane:
+        """Change the sign."""
+        return Lane(self.trace, self.trace.builder.fneg(self.code))
+
+    def __lt__(self, other: Any) -> Lane:
+        """Compare; false where one is NaN."""
+        return self._compared("<", other)
+
+    def __gt__(self, other: Any) -> Lane:
+        """Compare; false where one is NaN."""
+        return self._compared(">", other)
+
+    def __ge__(self, other: Any) -> Lane:
+        """Compare; false where one is NaN."""
+        return self._compared(">=", other)
+
+    def __eq__(self, other: object) -> Lane:  # type: ignore[override]
+        """Compare; false where one is NaN."""
+        return self._compared("==", other)
+
+    def __ne__(self, other: object) -> Lane:  # type: ignore[override]
+        """Compare; true where one is NaN."""
+        return self._compared("!=", other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __and__(self, other: Lane) -> Lane:
+        """Both hold."""
+        return Lane(self.trace, self.trace.builder.and_(*self.trace.alike(self, other)))
+
+    def __or__(self, other: Lane) -> Lane:
+        """One holds."""
+        return Lane(self.trace, self.trace.builder.or_(*self.trace.alike(self, other)))
+
+    def __invert__(self) -> Lane:
+        """Does not hold."""
+        return Lane(self.trace, self.trace.builder.not_(self.code))
+
+
+class Trace:
+    """The block that instructions are appended to, and the operations that lanes need beyond operators."""
+
+    def __init__(self, builder: Any, width: int) -> None:
+        """Take an llvmlite builder; width: lanes in a vector."""
+        self.builder, self.width = builder, width
+
+    def constant(self, x: float, like: Any) -> Any:
+        """Return a constant of the type of an LLVM value, or a vector type with float64 elements."""
+        if isinstance(like, ir.VectorType):
+            return ir.Constant(like, [float(x)] * like.count)
+        return ir.Constant(F64, float(x))
+
+    def splat(self, code: Any, count: int) -> Any:
+        """Return a vector of equal elements."""
+        kind = ir.VectorType(code.type, count)
+        one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), code, ir.Constant(I32, 0))
+        zeros = ir.Constant(ir.VectorType(I32, count), [0] * count)
+        return self.builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), zeros)
+
+    def alike(self, *values: Any) -> list[Any]:
+        """Return lanes and floats as LLVM values of one shape: single ones are repeated beside a vector."""
+        codes = [v.code if isinstance(v, Lane) else v for v in values]
+        count = max((c.type.count for c in codes if isinstance(getattr(c, "type", None), ir.VectorType)), default=0)
+        alike = []
+        for c in codes:
+            if not hasattr(c, "type"):
+                c = self.constant(c, ir.VectorType(F64, count) if count else F64)
+            elif count and not isinstance(c.type, ir.VectorType):
+                c = self.splat(c, count)
+            alike.append(c)
+        return alike
+
+    def intrinsic(self, name: str, result: Any, arguments: list[Any]) -> Any:
+        """Call an LLVM intrinsic on LLVM values."""
+        kind = ir.FunctionType(result, [a.type for a in arguments])
+        module = self.builder.module
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        return self.builder.call(function, arguments)
+
+    @staticmethod
+    def suffix(kind: Any) -> str:
+        """Return how intrinsics name a type of float64."""
+        return f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+
+    def where(self, mask: Lane, a: Any, b: Any) -> Lane:
+        """Select."""
+        if not isinstance(a, Lane) and not isinstance(b, Lane):
+            a = Lane(self, self.constant(a, self.like(mask.code)))
+        m, x, y = self.alike(mask, a, b)
+        return Lane(self, self.builder.select(m, x, y))
+
+    def like(self, code: Any) -> Any:
+        """Return the float64 type with the shape of an LLVM value."""
+        return ir.VectorType(F64, code.type.count) if isinstance(code.type, ir.VectorType) else F64
+
+    def fused(self, a: Any, b: Any, c: Any) -> Any:
+        """a b + c, rounded once."""
+        if (isinstance(a, float) and a == 0.0) or (isinstance(b, float) and b == 0.0):
+            return c
+        x, y, z = self.alike(a, b, c)
+        return Lane(self, self.intrinsic(f"llvm.fma.{self.suffix(x.type)}", x.type, [x, y, z]))
+
+    def size(self, x: Lane) -> Lane:
+        """|x|."""
+        return Lane(self, self.intrinsic(f"llvm.fabs.{self.suffix(x.code.type)}", x.code.type, [x.code]))
+
+    def whole(self, code: Any) -> Any:
+        """Return the integer type with the shape of an LLVM value of float64."""
+        return ir.VectorType(I64, code.type.count) if isinstance(code.type, ir.VectorType) else I64
+
+    def integer(self, x: int, kind: Any) -> Any:
+        """Return an integer constant."""
+        return ir.Constant(kind, [x] * kind.count) if isinstance(kind, ir.VectorType) else ir.Constant(kind, x)
+
+    def bits(self, x: Lane) -> Any:
+        """Return the bits of float64."""
+        return self.builder.bitcast(x.code, self.whole(x.code))
+
+    def of_bits(self, code: Any) -> Lane:
+        """Return float64 of these bits."""
+        kind = ir.VectorType(F64, code.type.count) if isinstance(code.type, ir.VectorType) else F64
+        return Lane(self, self.builder.bitcast(code, kind))
+
+    def nearest(self, x: Lane, factor: float) -> Lane:
+        """Return the integer nearest to x times a factor."""
+        shifted = self.fused(x, factor, _MAGIC)
+        return Lane(self, (shifted - _MAGIC).code, shifted.code)
+
+    def _exponent(self, k: Lane) -> Any:
+        """Return k, an integer, moved to where the exponent of float64 stands."""
+        shifted = Lane(self, k.magic) if k.magic is not None else k + _MAGIC
+        code = self.bits(shifted)
+        return self.builder.shl(code, self.integer(52, code.type))
+
+    def raised(self, x: Lane, k: Lane) -> Lane:
+        """Return x 2^k, which must be normal."""
+        code = self.bits(x)
+        return self.of_bits(self.builder.add(code, self._exponent(k)))
+
+    def power(self, k: Lane) -> Lane:
+        """Return 2^k for k in [-1022, 1023]: k, with the bias added, moved to where the exponent stands."""
+        code = self.bits(k + (_MAGIC + 1023.0))
+        return self.of_bits(self.builder.shl(code, self.integer(52, code.type)))
+
+    def scaled(self, x: Any, k: Any) -> Lane:
+        """Return x 2^k, rounded once, for k of at most 1000; below -2020 it is too small for float64 anyway."""
+        if not isinstance(k, Lane):
+            k = Lane(self, self.constant(k, self.like(x.code)))
+        k = self.where(k < -2020.0, -2020.0, k)
+        first = self.where(k < -1000.0, -1000.0, k)
+        return (x * self.power(first)) * self.power(k - first)  # type: ignore[no-any-return]
+
+    def coarse(self, x: Any, k: Lane) -> Lane:
+        """Return x 2^k; see `lanes.coarse`."""
+        return x * self.power(self.where(k < -1020.0, -1020.0, k))  # type: ignore[no-any-return]
+
+    def split_exponent(self, x: Lane) -> tuple[Lane, Lane]:
+        """Return (m, e); see `lanes.split_exponent`."""
+        tiny = x < 2.0**-1022
+        code = self.bits(self.where(tiny, x * 2.0**54, x))
+        kind = code.type
+        b = self.builder
+        # The bits of sqrt(1/2) are subtracted: the exponent field then counts from there.
+        offset = self.integer(0x3FE6A09E00000000, kind)
+        moved = b.sub(code, offset)
+        exponent = b.ashr(moved, self.integer(52, kind))
+        m = self.of_bits(b.sub(code, b.shl(exponent, self.integer(52, kind))))
+        # An integer below 2^51 in size, added to the bits of the magic number, is that number plus the integer.
+        magic = b.bitcast(self.constant(_MAGIC, self.like(m.code)), kind)
+        e = self.of_bits(b.add(exponent, magic)) - _MAGIC
+        e = self.where(tiny, e - 54.0, e)
+        good = (x > 0.0) & (x < float("inf"))
+        return self.where(good, m, float("nan")), self.where(good, e, float("nan"))
+
+    def extract(self, x: Lane, i: int) -> Lane:
+        """Return one element of a vector."""
+        return Lane(self, self.builder.extract_element(x.code, ir.Constant(I32, i)))
+
+    def halves(self, x: Lane) -> tuple[Lane, Lane]:
+        """Return the lower and the upper half of a vector."""
+        n = x.code.type.count
+        nothing = ir.Constant(x.code.type, ir.Undefined)
+        parts = []
+        for start in (0, n // 2):
+            order = ir.Constant(ir.VectorType(I32, n // 2), list(range(start, start + n // 2)))
+            parts.append(Lane(self, self.builder.shuffle_vector(x.code, nothing, order)))
+        return parts[0], parts[1]
+
+    def any(self, mask: Lane) -> Any:
+        """Return, as one bit, whether a truth value of a vector holds."""
+        n = mask.code.type.count
+        bits = self.builder.bitcast(mask.code, ir.IntType(n))
+        return self.builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(n), 0))

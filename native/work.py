@@ -1,0 +1,226 @@
+"""What one use of a call does: read the inputs, compute block by block, weigh, reduce, round, write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import choice, labels, pair
+from .labels import Labels
+from .options import Options
+from .pair import Number, Pair
+from .rounding import F64, Array, round_to
+from .total import Denominator, Total
+from .use import Use, on_kernels, on_numpy, silenced
+
+if TYPE_CHECKING:
+    from .compiled import Check, Plan
+    from .form import Form
+
+#: elements computed at once by NumPy: the temporaries of a formula stay within a core's cache
+_BLOCK = 8192
+#: and by a kernel, where something is left to do for NumPy
+_LARGE = 65536
+
+
+class Work:
+    """The inputs of a call, class axis last, and its bound outputs."""
+
+    def __init__(
+        self,
+        form: Form,
+        x: Array,
+        y: Array | None,
+        cases: int,
+        options: Options,
+        reduction: str,
+        threads: int | None,
+        cotangent: Array | None,
+    ) -> None:
+        """Take checked arguments; x, y and cotangent have the class axis last."""
+        self.form, self.x, self.y, self.options = form, x, y, options
+        self.formula = form.normalized if options.normalized else form.formula
+        self.reduction, self.threads, self.cotangent = reduction, threads, cotangent
+        self.cases = cases
+        self.classes = x.shape[-1] if form.rows else 1
+        self.flat = (cases, self.classes) if form.rows else (cases,)
+        self.by_index = y is not None and form.rows and y.ndim < x.ndim
+        self.dtype = x.dtype.newbyteorder("=")
+        self.outputs: dict[str, Array] = {}
+
+    @property
+    def wide(self) -> bool:
+        """Whether the arithmetic is that of pairs."""
+        return self.dtype == np.float64
+
+    def bind(self, quantity: str, out: Array) -> None:
+        """Take the array, class axis last, that a quantity is written to."""
+        self.outputs[quantity] = out
+
+    def run(self, quantities: tuple[str, ...]) -> None:
+        """Compute and write quantities."""
+        with np.errstate(all="ignore"):  # infinities, NaN and underflow are legal and defined here
+            self._run(quantities)
+
+    def repeatable(self, quantities: tuple[str, ...]) -> Repeat | None:
+        """Return the call as one kernel on the arrays themselves, or None where there is more to do.
+
+        The kernel reads the bound arrays and writes the outputs, so nothing may have to be converted, weighed or
+        reduced. What it returns is false when a label is wrong or a result needs NumPy: then `run` is to be used.
+        """
+        compiled, options = choice.engine(), self.options
+        lone = self.cotangent is None and options.sample_weight is None and options.ignore is None
+        if compiled is None or not lone or not options.plain or options.over != "sum" or self.reduction != "none":
+            return None
+        arrays = [self.x, *([] if self.y is None else [self.y]), *(self.outputs[q] for q in quantities)]
+        if not all(a.flags.c_contiguous and a.dtype.isnative for a in arrays) or not self.cases:
+            return None
+        from .compiled import Inputs, Outputs
+
+        x = self.x.reshape(self.flat)
+        outputs = Outputs({q: self.outputs[q].reshape(self._shape(q)) for q in quantities})
+        variant = "normalized" if options.normalized else ""
+        checked = None
+        inputs = Inputs(x)
+        if self.y is not None:
+            if self.y.dtype != (np.int64 if self.by_index else self.dtype):
+                return None
+            y = self.y.reshape(-1 if self.by_index else self.flat)
+            kind = "index" if self.by_index else self.form.labels
+            checked = compiled.check(y, kind, self.classes, self.threads)
+            inputs = Inputs(x, "index" if self.by_index else "plain", (y,))
+        plan = compiled.plan(self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads)
+        return Repeat(checked, plan)
+
+    def _run(self, quantities: tuple[str, ...]) -> None:
+        name, form = self.form.name, self.form
+        y = labels.read(f"{name}: y", self.y, form.labels, self.by_index, self.flat, form.rows, self.options)
+        samples = self.options.read_sample_weight(name)
+        x = np.ascontiguousarray(self.x, dtype=self.dtype).reshape(self.flat)
+        denominator = self._denominator(y, samples) if self.reduction == "mean" else None
+        reduced = self.reduction != "none" and "value" in quantities
+        total = Total((self.classes,) if form.vector else ())
+        targets = {q: self._target(q) for q in quantities if not (q == "value" and reduced)}
+        use = Use(self, quantities, x, y, samples, self._factor(denominator), targets)
+        compiled = choice.engine()
+        for block in self._blocks(compiled is not None, use):
+            value = on_kernels(use, block, compiled) if compiled and use.compiles else on_numpy(use, block)
+            if value is None:
+                continue
+            value = silenced(self._weighed(value, self.row_weights(y, samples, block)), use.ignored(block))
+            if reduced:
+                total.add(_wide(value))
+            else:
+                targets["value"][block] = round_to(np.asarray(pair.rounded(value)), self.dtype)
+        for q, target in targets.items():
+            self._deliver(q, target)
+        if reduced:
+            self.outputs["value"][...] = round_to(total.result(denominator), self.dtype)
+
+    def _blocks(self, compiled: bool = False, use: Use | None = None) -> Iterator[slice]:
+        step = max(1, (_LARGE if compiled else _BLOCK) // self.classes)
+        if compiled and use is not None and use.direct:
+            step = max(1, self.cases)
+        for start in range(0, self.cases, step):
+            yield slice(start, min(start + step, self.cases))
+
+    def row_weights(self, y: Labels, samples: F64 | None, block: Any) -> Pair | None:
+        """What the values of a block are multiplied with: sample weight times class weight of an index."""
+        weights = y.row_weights(block)
+        if samples is None:
+            return weights
+        here = samples[block]
+        return Pair(here, np.zeros_like(here)) if weights is None else weights * here
+
+    def _denominator(self, y: Labels, samples: F64 | None) -> Pair:
+        """The number of cases that are not ignored, or the sum of their weights."""
+        kept = self.cases if y.ignored is None else self.cases - int(np.count_nonzero(y.ignored))
+        if self.options.denominator == "N" or not self.cases:
+            count = np.float64(kept) if self.cases else np.float64(np.nan)
+            return Pair(count, np.float64(0.0))
+        sums = Denominator()
+        sums.rows = self.cases
+        for block in self._blocks():
+            weights = y.masses(block)
+            here = np.ones(block.stop - block.start) if samples is None else samples[block]
+            product = Pair(here, np.zeros_like(here)) if weights is None else weights * here
+            sums.add(silenced(product, None if y.ignored is None else y.ignored[block]))
+        return sums.result()
+
+    def _factor(self, denominator: Pair | None) -> Pair | None:
+        """What all derivatives are multiplied with: 1/denominator, 1/K for a mean over neurons."""
+        factor = None
+        if denominator is not None:
+            zero = denominator.high == 0.0
+            inverse = Pair(np.float64(1.0), np.float64(0.0)) / denominator
+            factor = Pair(np.float64(0.0), np.float64(0.0)) if zero else inverse
+        if self.options.over == "mean":
+            part = Pair(np.float64(1.0), np.float64(0.0)) / np.float64(self.classes)
+            factor = part if factor is None else factor * part
+        return factor
+
+    def _weighed(self, value: Number, weights: Pair | None) -> Number:
+        """A value times its weights, over K for a mean over neurons. A weight of 0 silences all but NaN."""
+        wide = _wide(value)
+        if self.options.over == "mean":
+            wide = _over(wide, np.float64(self.classes))
+        if weights is None:
+            return wide if isinstance(value, Pair) or self.options.over == "mean" else value
+        if wide.high.ndim == 2:
+            weights = Pair(weights.high[:, None], weights.low[:, None])
+        product = _finite(wide * weights, wide.high * weights.high)
+        zero = (weights.high == 0.0) & ~np.isnan(wide.high)
+        return Pair(np.where(zero, 0.0, product.high), np.where(zero, 0.0, product.low))
+
+    def cotangents(self) -> F64 | None:
+        """The cotangent as float64, a case first."""
+        if self.cotangent is None:
+            return None
+        wide = np.asarray(self.cotangent, dtype=np.float64, order="C")
+        if self.form.vector:
+            return np.ascontiguousarray(np.broadcast_to(wide.reshape(-1, self.classes), self.flat))
+        return np.broadcast_to(wide.reshape(-1), (self.cases,))
+
+    def _shape(self, quantity: str) -> tuple[int, ...]:
+        return self.flat if self.formula.kept(quantity) else self.flat[:1]
+
+    def _target(self, quantity: str) -> Array:
+        """Where blocks are written: the output itself if it can be flattened, else a temporary."""
+        out = self.outputs[quantity]
+        shape = self._shape(quantity)
+        return out.reshape(shape) if out.flags.c_contiguous else np.empty(shape, self.dtype)
+
+    def _deliver(self, quantity: str, target: Array) -> None:
+        out = self.outputs[quantity]
+        if not out.flags.c_contiguous:
+            out[...] = target.reshape(out.shape)
+
+
+class Repeat:
+    """A call that is one kernel on fixed arrays."""
+
+    def __init__(self, check: Check | None, plan: Plan) -> None:
+        """Take the kernel that counts wrong labels with its arguments, and the plan."""
+        self.check, self.plan = check, plan
+
+    def __call__(self) -> bool:
+        """Compute, and return whether that was all there is to do."""
+        if self.check is not None and self.check.wrong():
+            return False
+        return not len(self.plan.run())
+
+
+def _wide(x: Number) -> Pair:
+    return x if isinstance(x, Pair) else Pair(x, np.zeros_like(x))
+
+
+def _finite(x: Pair, plain: Any) -> Pair:
+    """A pair, and the plain result where pairs have none."""
+    good = np.isfinite(x.high + x.low)
+    return Pair(np.where(good, x.high, plain), np.where(good, x.low, 0.0))
+
+
+def _over(x: Pair, divisor: np.float64) -> Pair:
+    return _finite(x / divisor, x.high / divisor)

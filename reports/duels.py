@@ -1,0 +1,155 @@
+"""lossbench.native against every rival on the same work, in turns in one process, losing cells included."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lossbench.reports.accuracy import summary
+from lossbench.reports.blocks import Block, Cell, Section, Table
+from lossbench.reports.notation import dtype_rank, form_rank, ulps
+from lossbench.reports.results import Record, Results
+
+METRIC = "native_ratio"
+_NATIVE = "native"
+_TONES = {"FAST": "good", "SAME": "fair", "AMBIGUOUS": "", "SLOW": "bad"}
+
+
+@dataclass(frozen=True)
+class Duel:
+    """One rival on one work: its time over native's with the 95 % interval, and the largest errors of both in ulps.
+
+    error, own_error: NaN where the accuracy of the call was not measured in this run; bad, own_bad: whether it has
+    results that are defects by themselves.
+    """
+
+    title: str
+    encoding: str
+    work_class: str
+    dtype: str
+    shape: str
+    rival: str
+    library: str
+    ratio: float
+    low: float
+    high: float
+    verdict: str
+    error: float
+    bad: bool
+    own_error: float
+    own_bad: bool
+
+    @property
+    def work(self) -> tuple[str, str, str, str, str]:
+        """What was to be computed."""
+        return (self.title, self.encoding, self.work_class, self.dtype, self.shape)
+
+
+def duels(results: Results) -> list[Duel]:
+    """Every duel of a run, by work, the strongest rival first. Those of native against itself are left out."""
+    errors: dict[tuple[str, str, str, str], tuple[float, bool]] = {}
+    own: dict[tuple[str, str, str], tuple[float, bool]] = {}
+    for title, rows in results.errors.items():
+        for found in summary(rows):
+            entry = (found["worst"], bool(found["n_bad"]))
+            errors[title, found["encoding"], found["implementation"], found["dtype"]] = entry
+            library, _ = results.calls[found["implementation"]]
+            if library == _NATIVE:
+                own.setdefault((title, found["encoding"], found["dtype"]), entry)
+    unknown = (math.nan, False)
+    fought = []
+    for row in results.throughput:
+        if row["metric"] != METRIC or row["status"] != "measured" or row["library"] == _NATIVE:
+            continue
+        title, encoding, rival, dtype = (row[c] for c in ("title", "encoding", "implementation", "dtype"))
+        error, bad = errors.get((title, encoding, rival, dtype), unknown)
+        own_error, own_bad = own.get((title, encoding, dtype), unknown)
+        duel = Duel(
+            title=title,
+            encoding=encoding,
+            work_class=row["work_class"],
+            dtype=dtype,
+            shape=row["shape"],
+            rival=rival,
+            library=row["library"],
+            ratio=row["value"],
+            low=row["lo"],
+            high=row["hi"],
+            verdict=row["verdict"],
+            error=error,
+            bad=bad,
+            own_error=own_error,
+            own_bad=own_bad,
+        )
+        fought.append(duel)
+    return sorted(
+        fought, key=lambda d: (form_rank(d.title), d.encoding, d.work_class, dtype_rank(d.dtype), d.shape, d.ratio)
+    )
+
+
+def resolution(results: Results) -> list[Record]:
+    """Duels of native against itself: what a ratio of one thing with itself comes out as."""
+    return [
+        r for r in results.throughput
+        if r["metric"] == METRIC and r["library"] == _NATIVE and r["status"] == "measured" and r["mode"] == "numba"
+    ]  # fmt: skip
+
+
+def strongest(found: Sequence[Duel]) -> list[Duel]:
+    """The strongest rival on each work."""
+    best: dict[tuple[str, ...], Duel] = {}
+    for duel in found:
+        best.setdefault(duel.work, duel)
+    return list(best.values())
+
+
+def table(found: Sequence[Duel], title: str) -> Table:
+    """One line a duel: how many times as long the rival takes, and how exact both are."""
+    rows = []
+    for d in found:
+        labels = "" if d.encoding == "-" else f" {d.encoding}"
+        rows.append(
+            (
+                Cell(f"{d.title}{labels} {d.work_class} {d.dtype} {d.shape}"),
+                Cell(d.rival, code=True),
+                Cell(f"{d.ratio:.3g}", sort=d.ratio),
+                Cell(f"{d.low:.3g}-{d.high:.3g}", sort=d.low),
+                Cell(d.verdict, tone=_TONES[d.verdict]),
+                _error(d.error, d.bad),
+                _error(d.own_error, d.own_bad),
+            )
+        )
+    columns = ("work", "rival", ">times as long", ">95 %", "native is", ">rival's error", ">native's error")
+    return Table(title, columns, tuple(rows), fixed=2)
+
+
+def _error(worst: float, bad: bool) -> Cell:
+    if math.isnan(worst):
+        return Cell("defects" if bad else "-", sort=math.inf)
+    return Cell(ulps(worst), sort=worst, note="and defects" if bad else "")
+
+
+def section(results: Results, full: bool) -> Section:
+    """Native against its rivals: the strongest of each work, and all of them where there is room."""
+    found = duels(results)
+    if not found:
+        return Section("Native against its rivals", "duels", ["This run has no duels."])
+    verdicts = [d.verdict for d in strongest(found)]
+    counts = ", ".join(f"{name} {verdicts.count(name)}" for name in _TONES)
+    again = [r["value"] for r in resolution(results)]
+    itself = f" Against itself native comes out between {min(again):.2f} and {max(again):.2f}." if again else ""
+    text = (
+        "How many times as long a call takes as `lossbench.native` on the same work and in the same process, in turns "
+        "(ABBA blocks), with the interval that resampling the blocks gives. Above 1 native is faster. FAST and SLOW "
+        "when the whole interval is beyond 1.10, SAME when it is within, else AMBIGUOUS."
+        f"{itself} Against the strongest rival of each work native is: {counts}."
+    )
+    blocks: list[Block] = [text, table(strongest(found), "The strongest rival of each work")]
+    if not full:
+        return Section("Native against its rivals", "duels", blocks)
+    below = [
+        Section(title, f"duels-{title}", [table([d for d in found if d.title == title], title)], folded=True)
+        for title in dict.fromkeys(d.title for d in found)
+    ]
+    return Section("Native against its rivals", "duels", blocks, below)

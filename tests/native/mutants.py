@@ -1,0 +1,168 @@
+"""Bugs that other libraries had, planted in the native code one at a time.
+
+Each names the module, the text that is replaced and its replacement, and the question of test_mutants that must
+notice. Where a module's formula is the same for NumPy and for kernels, NumPy is asked, which compiles nothing.
+"""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """A planted bug."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+    question: str
+    engine: str = "numpy"
+
+
+MUTANTS = (
+    Mutant(
+        "log of 1 + exp(-m), unbranched",
+        "binary",
+        "    return log1p_of(odds(e).u) + pair.where(m > 0.0, 0.0, -m)",
+        "    return log_of_sum(1.0, m)",
+        "margin_logistic",
+    ),
+    Mutant(
+        "log of the sigmoid",
+        "binary",
+        "    return -log1p_of(odds(e).u) - e.larger(-e.z, 0.0)",
+        "    return log_of(sigmoid(e))",
+        "log_sigmoid",
+    ),
+    Mutant(
+        "no shift",
+        "categorical",
+        "        self.m = row.maximum()",
+        "        self.m = 0.0 * row.maximum()",
+        "softmax_xent",
+    ),
+    Mutant(
+        "gradient g - y",
+        "binary",
+        "    return residual(e, e.weighted(odds(e).inverse))",
+        "    return sigmoid(e) - e.label",
+        "sigmoid_bce",
+    ),
+    Mutant(
+        "gradient p_t - 1",
+        "categorical",
+        "s.rest.times(-inverse), s.row.kept(e).times(inverse))",
+        "pair.rounded(s.probability(e)) - 1.0, s.row.kept(e).times(inverse))",
+        "softmax_xent",
+    ),
+    Mutant(
+        "probability clipped to eps, 1 - eps",
+        "probability",
+        "(e.z > 1.0), np.nan, e.z + 0.0))",
+        "(e.z > 1.0), np.nan, np.clip(e.z, 1e-20, 1 - 1e-20)))",
+        "prob_bce",
+    ),
+    Mutant(
+        "log clamped at -100",
+        "probability",
+        "    return hit + miss + 0.0",
+        "    return clamped(hit) + clamped(miss)",
+        "prob_bce",
+    ),
+    Mutant(
+        "zero times infinity",
+        "categorical",
+        "        return pair.where(is_zero(y), 0.0, y * -self.row.gap(0.5 * e.z, 0.5 * self.m))",
+        "        return y * -self.row.gap(0.5 * e.z, 0.5 * self.m)",
+        "softmax_xent",
+    ),
+    Mutant(
+        "no guard for a row of -inf",
+        "arrays",
+        "np.isnan(m) | np.isneginf(m) | twice",
+        "np.isnan(m) | twice",
+        "softmax_xent",
+    ),
+    Mutant(
+        "mean over ignored rows",
+        "work",
+        "kept = self.cases if y.ignored is None else self.cases - int(np.count_nonzero(y.ignored))",
+        "kept = self.cases",
+        "ignored",
+    ),
+    Mutant("weights divided by N", "work", 'if self.options.denominator == "N" or', "if True or", "denominator"),
+    Mutant(
+        "smoothing mass over K - 1",
+        "options",
+        "pair.as_pair(np.float64(self.eps)) / np.float64(classes)\n",
+        "pair.as_pair(np.float64(self.eps)) / np.float64(classes - 1)\n",
+        "smoothing",
+    ),
+    Mutant("label -1 wraps", "check", "good = (y >= 0) & (y < classes)", "good = y < classes", "refusals"),
+    Mutant(
+        "label -1 wraps in a kernel",
+        "emit",
+        'bad = b.icmp_unsigned(">=", code',
+        'bad = b.icmp_signed(">=", code',
+        "refusals",
+        "numba",
+    ),
+    Mutant(
+        "(N,) against (N,1)",
+        "check",
+        "    if array.shape != shape:\n        raise",
+        "    if array.size != np.prod(shape):\n        raise",
+        "refusals",
+    ),
+    Mutant(
+        "running sum in float32",
+        "total",
+        "        self._sum = self._sum + over_cases(Pair(high, low))",
+        "        running = np.cumsum(np.append(self._sum.high, high).astype(np.float32), dtype=np.float32)\n"
+        "        self._sum = Pair(np.float64(running[-1]), 0.0)",
+        "sum",
+    ),
+    Mutant(
+        "softplus is x above 20",
+        "binary",
+        "    return log1p_of(odds(e).u) + e.larger(e.z, 0.0)",
+        "    return pair.where(e.z > 20.0, e.number(e.z), log1p_of(odds(e).u) + e.larger(e.z, 0.0))",
+        "softplus",
+    ),
+    Mutant(
+        "another exp in the tail of a vector",
+        "loops",
+        "    body(i, b.icmp_signed",
+        "    trace.fused = lambda a, b, c: a * b + c\n    body(i, b.icmp_signed",
+        "alone",
+        "numba",
+    ),
+    Mutant(
+        "gradient not silenced by the infinite logit",
+        "binary",
+        "pair.where(is_zero(weight), 0.0, weight * _size(e.z))",
+        "weight * _size(e.z)",
+        "sigmoid_bce",
+    ),
+    Mutant("subnormal tails lost", "elementary", "_LOWEST_PAIR = -1400.0", "_LOWEST_PAIR = -708.0", "softplus"),
+    Mutant("one row's sum not scaled up", "arrays", "_SMALL = 2.0**-900", "_SMALL = 0.0", "tail"),
+)
+
+#: what the replacements use, appended to the mutated module
+HELPERS = {
+    "binary": """
+
+def log_of(x):
+    import numpy as np
+    return np.log(pair.rounded(x))
+
+
+def log_of_sum(one, m):
+    import numpy as np
+    return np.log(one + np.exp(-m))
+""",
+    "probability": """
+
+def clamped(x):
+    return np.minimum(pair.rounded(x), 100.0)
+""",
+}

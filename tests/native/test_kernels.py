@@ -1,0 +1,140 @@
+"""The generated code: vectors and fused multiply-adds, no calls; threads and lengths change no bit."""
+
+import re
+import subprocess
+import sys
+from itertools import pairwise
+
+import numba
+import numpy as np
+import pytest
+
+from lossbench import native
+from lossbench.native import choice, kernels, threads
+
+PROGRAMS = [
+    kernels.name_of("softmax_xent", "", ("value",), "float32", "index", "", "rounded"),
+    kernels.name_of("softmax_xent", "", ("value", "grad"), "float32", "index", "", "rounded"),
+    kernels.name_of("softmax_xent", "", ("value", "grad"), "float64", "index", "", "rounded"),
+    kernels.name_of("softmax_xent", "", ("value", "grad"), "bfloat16", "index", "", "rounded"),
+    kernels.name_of("sigmoid_bce", "", ("value", "grad"), "float32", "plain", "", "rounded"),
+    kernels.name_of("sigmoid_bce", "", ("value", "grad"), "float16", "plain", "", "rounded"),
+    kernels.name_of("margin_logistic", "", ("value",), "float64", "plain", "", "rounded"),
+]
+
+
+@pytest.fixture(autouse=True)
+def compiled(engines):
+    return engines["numba"]()
+
+
+def assembly(name):
+    def run(arguments):
+        return kernels._run(name, arguments)
+
+    function = numba.njit("int64(int64[::1])", nogil=True)(run)
+    (text,) = function.inspect_asm().values()
+    return text
+
+
+@pytest.mark.parametrize("name", PROGRAMS, ids=lambda name: name.replace("|", "-"))
+def test_code_is_vectors_without_calls(name):
+    from llvmlite.binding import get_host_cpu_features
+
+    features = get_host_cpu_features()
+    if not (features.get("avx2", False) and features.get("fma", False)):
+        pytest.skip("the CPU has no AVX2 with FMA")
+    text = assembly(name)
+    assert re.search(r"vfn?m(add|sub)\d+pd\s+.*%[yz]mm", text)
+    called = set(re.findall(r"\b(?:exp|log|log1p|expm1|fma|ldexp|__truncdfhf2|__extendhfsf2)\b", text))
+    assert not called
+
+
+def test_compiling_one_form_takes_less_than_three_seconds():
+    """In a process of its own, without the cache on disk; numba's own import counted."""
+    name = kernels.name_of("softmax_xent", "", ("value", "grad"), "float64", "plain", "", "rounded")
+    code = (
+        "import time; start = time.perf_counter(); import numba; from lossbench.native import kernels\n"
+        f"def run(arguments): return kernels._run({name!r}, arguments)\n"
+        "numba.njit('int64(int64[::1])')(run); print(time.perf_counter() - start)"
+    )
+    times = []
+    for _ in range(3):  # the best of three: another process may have the processor
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        times.append(float(done.stdout))
+        if times[-1] < 3:
+            return
+    raise AssertionError(times)
+
+
+def test_a_kernel_comes_from_the_cache_the_second_time():
+    name = PROGRAMS[0]
+    kernels.kernel.cache_clear()
+    first = kernels.kernel(name)
+    kernels.kernel.cache_clear()
+    again = kernels.kernel(name)
+    assert again is not first
+    assert sum(again.stats.cache_hits.values()) == 1
+
+
+def cases(form, rng, dtype):
+    if form in (native.softmax_xent, native.logsumexp):
+        z = rng.normal(0, 10, (700, 301)).astype(dtype)
+        return (z,) if form is native.logsumexp else (z, rng.integers(0, 301, 700))
+    z = rng.normal(0, 10, 200_003).astype(dtype)
+    y = rng.integers(0, 2, len(z)).astype(dtype)
+    return {native.sigmoid: (z,), native.margin_logistic: (z, 2 * y - 1)}.get(form, (z, y))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "form",
+    [native.softmax_xent, native.logsumexp, native.sigmoid_bce, native.margin_logistic, native.sigmoid],
+    ids=repr,
+)
+def test_threads_blocks_and_length_change_no_bit(form, dtype):
+    args = cases(form, np.random.default_rng(0), dtype)
+    one = form.value_and_grad(*args, threads=1)
+    for count in (2, 3):
+        for a, b in zip(one, form.value_and_grad(*args, threads=count), strict=True):
+            np.testing.assert_array_equal(a, b)
+    for reduction in ("sum", "mean"):
+        single = form(*args, reduction=reduction, threads=1)
+        np.testing.assert_array_equal(single, form(*args, reduction=reduction, threads=2))
+        np.testing.assert_array_equal(single, form(*args, reduction=reduction, threads=2))
+    for i in (0, 5, 331, 699):
+        for a, b in zip(one, form.value_and_grad(*(a[i : i + 1] for a in args)), strict=True):
+            np.testing.assert_array_equal(a[i : i + 1], b)
+
+
+def test_parts_cover_the_cases_once():
+    for n in (1, 31, 32, 33, 1000, 200_003):
+        for wanted in (None, 1, 2, 5):
+            ranges = threads.parts(n, n * 1000, wanted, 32)
+            assert ranges[0][0] == 0
+            assert ranges[-1][1] == n
+            assert all(a[1] == b[0] and a[1] % 32 == 0 for a, b in pairwise(ranges))
+    assert threads.parts(0, 0, 2, 1) == []
+    assert len(threads.parts(100, 100, None, 1)) == 1
+
+
+def test_an_error_in_a_helper_thread_is_raised():
+    def work(start, stop):
+        if start:
+            raise ValueError("from the helper")
+        return 0
+
+    with pytest.raises(ValueError, match="from the helper"):
+        threads.share(work, [(0, 1), (1, 2)])
+    assert threads.share(lambda start, stop: stop - start, [(0, 3), (3, 10)]) == 10
+
+
+def test_both_implementations_agree_to_an_ulp():
+    rng = np.random.default_rng(1)
+    z, t = rng.normal(0, 100, (50, 37)), rng.integers(0, 37, 50)
+    got = native.softmax_xent.value_and_grad(z, t)
+    with native.using("numpy"):
+        assert choice.engine() is None
+        want = native.softmax_xent.value_and_grad(z, t)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_array_max_ulp(a, b, maxulp=1)

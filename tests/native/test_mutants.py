@@ -1,0 +1,188 @@
+"""The suites and checks notice every bug of `mutants`, and nothing in the code as it is."""
+
+import importlib.abc
+import importlib.util
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lossbench.native
+from lossbench.native import choice
+from lossbench.reference import evaluate, form_of
+from lossbench.reference.formats import encode
+from lossbench.suites.catalog import SUITES
+
+from .mutants import HELPERS, MUTANTS
+
+SOURCES = Path(lossbench.native.__file__).parent
+PACKAGE = "native_mutant"
+
+
+class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports the package a second time, under another name, with one module changed."""
+
+    def __init__(self, mutant):
+        self.mutant = mutant
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname.split(".")[0] != PACKAGE:
+            return None
+        return importlib.util.spec_from_loader(fullname, self, is_package=fullname == PACKAGE)
+
+    def exec_module(self, module):
+        stem = module.__name__.partition(".")[2] or "__init__"
+        path = SOURCES / f"{stem}.py"
+        text = path.read_text(encoding="utf-8")
+        if self.mutant is not None and stem == self.mutant.module:
+            assert text.count(self.mutant.old) == 1, f"{stem}: the text to replace is not there once"
+            text = text.replace(self.mutant.old, self.mutant.new) + HELPERS.get(stem, "")
+        module.__file__ = str(path)
+        exec(compile(text.replace("cache=True", "cache=False"), str(path), "exec"), module.__dict__)
+
+
+@pytest.fixture
+def load():
+    """A function that imports a mutant, or the package as it is for None."""
+    before = set(sys.modules)
+    loaders = []
+
+    def importing(mutant):
+        loaders.append(Loader(mutant))
+        sys.meta_path.insert(0, loaders[-1])
+        return importlib.import_module(PACKAGE)
+
+    yield importing
+    for loader in loaders:
+        sys.meta_path.remove(loader)
+    for name in set(sys.modules) - before:
+        if name.split(".")[0] == PACKAGE:
+            del sys.modules[name]
+
+
+@cache
+def points(form, encoding, dtype):
+    """The suites' points of a form and what value and gradient are there."""
+    form = form_of(form)
+    found = []
+    for suite in SUITES:
+        for classes in (form.class_axis and (1, 4)) or (1,):
+            if suite.fits(form, encoding) and suite.name != "many_classes":
+                drawn = suite.draw(form, encoding, dtype, classes, "quick", 0)
+                exact = [evaluate(form, drawn.x, drawn.y, dtype, q) for q in form.quantities[:2]]
+                found.append((drawn, exact))
+    return found
+
+
+def suites(native, form):
+    """Whether the suites find an error above the bound or a wrong special value in a form."""
+    bound = {"float64": 1.0, "float32": 0.51}
+    with np.errstate(all="ignore"):
+        for encoding in form_of(form).encodings[:2]:
+            for dtype in bound:
+                for drawn, exact in points(form, encoding, dtype):
+                    x = encode(drawn.x, dtype)
+                    y = drawn.y if drawn.y is None or encoding == "index" else encode(drawn.y, dtype)
+                    got = getattr(native, form).value_and_grad(*((x,) if y is None else (x, y)))
+                    for result, want in zip(got, exact, strict=True):
+                        if differs(result.astype(np.float64), want, bound[dtype], encoding == "soft"):
+                            return True
+    return False
+
+
+def differs(got, want, bound, soft):
+    finite = np.isfinite(want.value)
+    if not np.array_equal(got[~finite], want.value[~finite], equal_nan=True) or not np.isfinite(got[finite]).all():
+        return True
+    scale = want.ulp_exponent[finite].astype(int)
+    off = np.ldexp(np.ldexp(got[finite] - want.value[finite], -(scale // 2)), scale // 2 - scale)
+    return not soft and bool((np.abs(off - want.tail[finite]) > bound).any())
+
+
+Z, T = np.array([[0.5, -1.0, 2.0], [1.0, 1.0, 0.0], [3.0, 0.0, 1.0]]), np.array([0, 2, 1])
+
+
+def ignored(native):
+    kept = native.softmax_xent(Z[:2], T[:2], reduction="mean")
+    return native.softmax_xent(Z, np.array([0, 2, -1]), ignore_index=-1, reduction="mean") != kept
+
+
+def denominator(native):
+    weight = np.array([0.5, 1.0, 3.0])
+    total = native.softmax_xent(Z, T, weight=weight, reduction="sum")
+    mean = native.softmax_xent(Z, T, weight=weight, reduction="mean", denominator="sum_w")
+    return abs(mean * weight[T].sum() / total - 1) > 2.0**-50
+
+
+def smoothing(native):
+    smooth = 0.7 * np.eye(3)[T] + 0.1
+    want = native.softmax_xent(Z, smooth)
+    return (np.abs(native.softmax_xent(Z, T, label_smoothing=0.3) / want - 1) > 2.0**-50).any()
+
+
+def refusals(native):
+    for call in (
+        lambda: native.softmax_xent(Z, np.array([0, -1, 1])),
+        lambda: native.softmax_xent(Z, np.array([0, 3, 1])),
+        lambda: native.sigmoid_bce(Z[:, 0], np.ones((3, 1))),
+    ):
+        try:
+            call()
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def running_sum(native):
+    return native.softplus(np.zeros(3_000_000, np.float32), reduction="mean") != np.float32(np.log(2))
+
+
+def alone(native):
+    """Whether an element's result depends on how many there are."""
+    x = np.random.default_rng(0).normal(0, 10, 480)
+    return any(
+        native.softplus(z[i : i + 1])[0] != native.softplus(z)[i]
+        for z in (x, x.astype(np.float32))
+        for i in range(0, 480, 7)
+    )
+
+
+def tail(native):
+    """1000 classes of which each exp is lost and their sum is not."""
+    x = np.concatenate([[0.0], np.full(999, -746.0)])[None]
+    return native.softmax_xent(x, np.array([0]))[0] != 1.04e-321
+
+
+QUESTIONS = {
+    "ignored": ignored,
+    "denominator": denominator,
+    "smoothing": smoothing,
+    "refusals": refusals,
+    "sum": running_sum,
+    "alone": alone,
+    "tail": tail,
+}
+
+
+def asked(native, question):
+    return QUESTIONS[question](native) if question in QUESTIONS else suites(native, question)
+
+
+@pytest.mark.parametrize("question", sorted({mutant.question for mutant in MUTANTS}))
+@pytest.mark.parametrize("engine", ["numba", "numpy"])
+def test_the_code_as_it_is_passes(question, engine, engines):
+    engines[engine]
+    with lossbench.native.using(engine):
+        assert not asked(lossbench.native, question)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
+def test_noticed(mutant, load, engines):
+    engines[mutant.engine]
+    native = load(mutant)
+    assert native.choice is not choice
+    with native.using(mutant.engine):
+        assert asked(native, mutant.question)
