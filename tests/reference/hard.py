@@ -92,7 +92,13 @@ def _rows(dtype: str) -> list[tuple[np.ndarray, np.ndarray]]:
     three += [(9.0, -1.0, 8.875), (40.0, 0.0, -40.0)]
     four = [*set(itertools.permutations((0.0, 0.0, 0.0, far))), *set(itertools.permutations((0.0, 0.0, far, farther)))]
     four += [(0.0, far, far, farther), (0.0, 0.0, 0.0, -30.0), (0.0,) * 4]
-    four += [(far, 0.0, -0.25, -0.25), (far, -0.25, 0.0, -0.25)]
+    four += [
+        (far, 0.0, -0.25, -0.25),
+        (far, -0.25, 0.0, -0.25),
+        (0.00390625, 1.5, 2.5, 4096.0),
+        (-(2.0**22), 1.5, 2.5, 4096.0),
+        (0.0, 0.25, 2048.0, 6144.0),
+    ]
     two = [(2.0 ** FORMATS[dtype].precision, -1.0), (-LN2, -LN2), (0.0, 16.635), (30.0, -30.0)]
     two += [(FORMATS[dtype].maxfinite, s * FORMATS[dtype].maxfinite) for s in (-1.0, 1.0)]
     two += [(2.0**25, 2.0**25 - 4.0), (1e4, 1e4)] if dtype != "float16" else [(1e4, 1e4)]

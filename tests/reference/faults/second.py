@@ -21,6 +21,7 @@ SECOND = (
         "log = total.log()\n        return [sum(",
         "a lost shift",
     ),
+    Fault(_BALLS, "peak * _tiny(_VANISHING_EXPONENT)", "peak * _tiny()", "what is far hides what is near"),
     Fault(_BALLS, "mass * q - arb(w) if w != 0", "q - arb(w) if w != 0", "a label mass T taken for 1"),
     Fault(_BALLS, "mass * q * (x - mean)", "mass * q * (mean - x)", "the sign of a Hessian product"),
     Fault(_BALLS, "[1 - p[0], *(-q for q in p[1:])]", "[1 - p[0], *(q for q in p[1:])]", "delta + p for delta - p"),
