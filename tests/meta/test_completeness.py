@@ -21,7 +21,7 @@ from lossbench.harness.equivalence import EQUIVALENCES, Equivalence
 from lossbench.harness.plan import missing_reason
 from lossbench.reference import FORMS, Form
 from lossbench.reference.form import ENCODINGS
-from lossbench.suites import SUITES, Suite
+from lossbench.suites import SUITES, TIERS, Suite
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("reference", "suites", "harness", "native", "reports", "api")
@@ -104,7 +104,8 @@ def test_every_call_is_of_a_form(library):
     known = {form.name: form for form in FORMS}
     for call in adapter_of(library).calls:
         assert set(call.encodings) <= set(known[call.form].encodings)
-        known[call.form].keywords(call.options)
+        known[call.form].said(call.options)
+        assert call.tier in TIERS
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
