@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-TOPICS = ("forms", "implementations", "suites", "metrics", "libraries")
+TOPICS = ("forms", "implementations", "suites", "metrics", "libraries", "contract")
 
 #: Command -> the module with its `main(arguments) -> exit code`. Imported only when it is asked for.
 _COMMANDS = {
@@ -20,6 +20,7 @@ _COMMANDS = {
     "report": "lossbench.reporting",
     "gate": "lossbench.gating",
     "accept": "lossbench.gating",
+    "audit": "lossbench.auditing",
 }
 
 #: Flags of `explain` whose values may begin with "-".
@@ -96,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     for command in (gate, accept):
         command.add_argument("--baseline", type=Path, metavar="B",
                              help="baseline file (default baselines/accuracy/<platform>.csv)")  # fmt: skip
+    audit = commands.add_parser("audit", help="the reference examines itself: both oracles at a million points")
+    audit.add_argument("--rates", action="store_true", help="measure how fast the reference is, and nothing else")
+    audit.add_argument("--points", type=int, default=1_000_000, metavar="N", help="random points (default 1000000)")
+    audit.add_argument("--no-hard", dest="hard", action="store_false", help="leave out the cases of the suites")
+    audit.add_argument("--no-exhaustive", dest="exhaustive", action="store_false", help="leave out all 16-bit inputs")
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="answer in JSON on standard output")
     return parser

@@ -17,7 +17,7 @@ from lossbench.harness.rows import CATEGORIES
 from lossbench.point import Point, point
 from lossbench.reference import Exact, exact, form_of
 from lossbench.reference.digits import digits
-from lossbench.sheet import Sheet, print_sheet
+from lossbench.sheet import Sheet, certificates, print_sheet
 
 #: Stands for a number that is too large for float64 in JSON, which has no infinity.
 _LARGEST = float(np.finfo(np.float64).max)
@@ -112,6 +112,7 @@ def _document(
         "encoding": question.encoding,
         "changed": list(asked.changes),
         "exact": {part: _shaped(figures[part], rounded[part].value) for part in PARTS},
+        "certificates": {part: certificates(rounded[part]) for part in PARTS},
         "rounded": {part: _floats(rounded[part].value) for part in PARTS},
         "implementations": [
             {

@@ -13,6 +13,7 @@ from lossbench.harness.adapters import adapter_of, libraries
 from lossbench.harness.plan import implementations
 from lossbench.harness.rows import CATEGORIES, implementation_id
 from lossbench.reference import FORMS
+from lossbench.reference.contract import CONTRACT
 from lossbench.suites import SUITES
 
 _METRICS = {
@@ -31,7 +32,13 @@ _METRICS = {
 
 def _forms() -> list[dict[str, Any]]:
     return [
-        {"form": f.name, "encodings": list(f.encodings), "options": list(f.accepts), "variants": list(f.variants), "formula": f.summary}
+        {
+            "form": f.name,
+            "encodings": list(f.encodings),
+            "options": list(f.accepts),
+            "variants": list(f.variants),
+            "formula": f.summary,
+        }
         for f in FORMS
     ]
 
@@ -86,12 +93,28 @@ def _metrics() -> list[dict[str, Any]]:
     return [*rows, {"metric": "categories", "unit": "n", "meaning": "counted apart: " + ", ".join(CATEGORIES)}]
 
 
+def _contract() -> list[dict[str, Any]]:
+    return [
+        {
+            "form": r.form,
+            "quantity": r.quantity,
+            "options": r.options,
+            "x": repr(r.x),
+            "y": "" if r.y is None else repr(r.y),
+            "wants": repr(r.want),
+            "rule": r.rule,
+        }
+        for r in CONTRACT
+    ]
+
+
 _TOPICS = {
     "forms": _forms,
     "implementations": _implementations,
     "suites": _suites,
     "metrics": _metrics,
     "libraries": _libraries,
+    "contract": _contract,
 }
 
 

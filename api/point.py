@@ -14,7 +14,7 @@ from lossbench.harness.question import Question, encoding_of, hexadecimal
 from lossbench.reference import FORMS, Form, form_of
 from lossbench.reference.form import LOGIT, SIMPLEX, UNIT
 from lossbench.reference.formats import Format, format_of
-from lossbench.reference.rounding import round_fraction
+from lossbench.reference.rounding import finish, round_fraction, signed_zero
 
 #: A number as it was written: exact, or a float for what no fraction is: an infinity, a NaN, a negative zero.
 Number = Fraction | float
@@ -78,9 +78,7 @@ def nearest(value: Number, fmt: Format) -> float:
     if isinstance(value, float):
         return value
     m, q = round_fraction(value.numerator, value.denominator, 0, fmt)
-    if abs(m).bit_length() + q > fmt.emax + 1:
-        return math.copysign(math.inf, m)
-    return math.copysign(math.ldexp(float(m), q), value)
+    return finish(m, q, fmt, 0.0).value if m else signed_zero(value.numerator)
 
 
 def point(form_name: str, flags: dict[str, str | None], dtype: str, options: str = "") -> Point:
@@ -89,7 +87,7 @@ def point(form_name: str, flags: dict[str, str | None], dtype: str, options: str
     flags: text by argument name, z, p, q and y; None where the flag was not given.
     """
     form, fmt = form_of(form_name), format_of(dtype)
-    form.keywords(options)
+    form.said(options)
     for name, text in flags.items():
         if name not in (form.wrt, "y") and text is not None:
             raise ValueError(f"--{name}: {form.name} is a function of {form.wrt}, give --{form.wrt} ({_wants(form)})")

@@ -63,6 +63,7 @@ def print_sheet(sheet: Sheet, console: Console) -> None:
     if sheet.asked.changes:
         say(f"rounded to {question.dtype}: " + "; ".join(sheet.asked.changes), "yellow")
     console.print(_exact(sheet, console.width))
+    say("certified: " + "; ".join(f"{part} by {certificates(sheet.rounded[part])}" for part in PARTS), "dim")
     if sheet.answers:
         together = console.width >= _WIDE
         for parts in [PARTS] if together else [(part,) for part in PARTS]:
@@ -72,6 +73,12 @@ def print_sheet(sheet: Sheet, console: Console) -> None:
         say("* the library flushes subnormal numbers to zero, as a probe showed; with that allowed the zero is right")
     for library, reason, calls in _grouped(sheet.absent):
         say(f"not asked: {library} {', '.join(calls)}: {reason}" if calls else f"not asked: {library}: {reason}", "dim")
+
+
+def certificates(exact: Exact) -> str:
+    """How the components of an exact result were decided, each way once."""
+    ways = (str(exact.certificate(*place)) for place in np.ndindex(exact.value.shape))
+    return " and ".join(dict.fromkeys(ways))
 
 
 def _point(question: Question) -> str:

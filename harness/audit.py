@@ -20,6 +20,7 @@ import numpy.typing as npt
 from lossbench.reference import FORMS, Form, evaluate, form_of
 from lossbench.reference.certificate import KINDS, ORACLES
 from lossbench.reference.formats import FORMATS, MEASURED, decode, format_of, to_nearest
+from lossbench.reference.oracle import same_results
 from lossbench.suites.catalog import SUITES
 from lossbench.suites.suite import Draw, labels
 
@@ -88,7 +89,7 @@ class Progress(Protocol):
     """How an audit tells where it is."""
 
     def advance(self, steps: int = 1) -> None:
-        """Points are finished."""
+        """Tasks are finished."""
 
 
 def _variants(form: Form) -> tuple[str, ...]:
@@ -166,7 +167,8 @@ def _drawn(task: Task) -> tuple[Array, Array | None]:
 
 
 def examine(task: Task) -> Findings:
-    """Certify the points of a task; both oracles at each, or at one in 100 of the exhaustive ones."""
+    """Certify the points of a task by both oracles. Exhaustive ones by the second, the first at one in 100, and by
+    the bulk tier beside them, which must give the same."""
     form, findings = form_of(task.form), Findings()
     x, y = _drawn(task)
     if len(x) == 0:
@@ -177,7 +179,10 @@ def examine(task: Task) -> Findings:
         keywords["sample_weight"] = task.rng.choice([0.0, 0.3, 1.0, 2.5], len(x))
     call = (task.dtype, task.quantity, task.options)
     try:
-        certificates = evaluate(form, x, y, *call, **keywords).certificates
+        exact = evaluate(form, x, y, *call, **keywords, in_bulk=False)
+        if task.kind == EXHAUSTIVE and not np.all(same_results(evaluate(form, x, y, *call), exact)):
+            findings.failures.append(f"{task}: the bulk tier and the second oracle differ")
+        certificates = exact.certificates
     except ArithmeticError:
         for i in range(len(x)):
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lossbench.reference import Exact, evaluate, form_of
+from lossbench.reference import Exact, form_of
+from lossbench.reference.cache import Cache, Question, default_folder
 from lossbench.reference.formats import decode, encode
+from lossbench.reference.oracle import count_certificates
 from lossbench.suites import suite_of
 
 Array = npt.NDArray[Any]
@@ -96,25 +99,28 @@ def save_batch(batch: Batch, folder: Path) -> Path:
     return path
 
 
-def _exact_quantity(batch: Batch, quantity: str, options: str) -> Exact:
+def _exact_quantity(batch: Batch, quantity: str, options: str, cache: Cache) -> tuple[Exact, str]:
     key = batch.key
-    return evaluate(form_of(key.form), batch.wide, batch.labels, key.dtype, quantity, options)
+    return cache.evaluate(Question(form_of(key.form), batch.wide, batch.labels, key.dtype, quantity, options))
 
 
 def compute_exact(
     batches: dict[BatchKey, Batch], wanted: set[tuple[BatchKey, str]], executor: Executor, progress: Any
-) -> dict[tuple[BatchKey, str, str], Exact]:
-    """Exact values and gradients, correctly rounded, for every (batch, options) that is wanted.
+) -> tuple[dict[tuple[BatchKey, str, str], Exact], dict[str, dict[str, int]]]:
+    """Certified values and gradients for every (batch, options) that is wanted, and how they came about.
 
-    progress: called with the number of cases after each batch.
+    The second result counts batches by what the cache said, and results by the kind of their certificate and by the
+    oracles behind it. progress: called with the number of batches after each.
     """
+    cache = Cache(default_folder())
     futures = {}
     # the dearest first, so that the last to finish is a cheap one
     for key, options in sorted(wanted, key=lambda item: -batches[item[0]].x.size):
         for quantity in form_of(key.form).quantities[:2]:
-            futures[executor.submit(_exact_quantity, batches[key], quantity, options)] = (key, options, quantity)
-    results = {}
+            futures[executor.submit(_exact_quantity, batches[key], quantity, options, cache)] = (key, options, quantity)
+    results, cached = {}, Counter[str]()
     for future in as_completed(futures):
-        results[futures[future]] = future.result()
+        results[futures[future]], outcome = future.result()
+        cached[outcome] += 1
         progress(1)
-    return results
+    return results, {"cache": dict(cached)} | count_certificates(results.values())

@@ -139,10 +139,11 @@ class Run:
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(WORKERS, environment.cores()), mp_context=spawn) as executor:
             try:
-                exact = compute_exact(batches, wanted, executor, self.progress.advance)
+                exact, provenance = compute_exact(batches, wanted, executor, self.progress.advance)
             except BaseException:
                 executor.shutdown(wait=False, cancel_futures=True)
                 raise
+        self.record.exact(provenance)
         self.progress.stage("accuracy", len(units))
         mine = {name: [u for u in units if u.library == name] for name in libraries()}
         slowest_first = sorted((name for name in mine if mine[name]), key=lambda name: -predicted_work(mine[name]))

@@ -36,6 +36,13 @@ class Record:
                 env["libraries"][library]["status"] = reason
             _write(path, env)
 
+    def exact(self, provenance: dict[str, Any]) -> None:
+        """Add to env.json how the exact values came about."""
+        path = self.folder / "env.json"
+        with self._lock:
+            env = json.loads(path.read_text(encoding="utf-8"))
+            _write(path, env | {"exact": provenance})
+
     def plan(self, facts: dict[str, Any]) -> None:
         """Write plan.json."""
         _write(self.folder / "plan.json", facts)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 #: Raised whenever the meaning of a column changes; runs of unlike versions are never compared.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Error categories of NUMERICS, in the order in which the first that matches wins.
 CATEGORIES = (
@@ -79,6 +79,9 @@ class Row:
     got: str = _doc("result at the worst case, repr", "")
     want: str = _doc("correctly rounded exact result at the worst case, repr", "")
     worst_category: str = _doc("category of the worst case", "")
+    certificate: str = _doc(
+        "why `want` is right: how it was decided, bits, oracles that agreed (see lossbench.reference.Certificate)", ""
+    )
     bound: str = _doc("exhaustive: value is an upper bound; sampled: a lower bound", "")
     verdict: str = _doc("ok, defect, or disqualified (throughput of a wrong result)", "")
     status: str = _doc("measured, unsupported, unavailable, raised, died or timeout", "measured")

@@ -13,6 +13,7 @@ from lossbench.harness.cases import Batch
 from lossbench.harness.metrics import Scores, flush_tolerant, hopeless, relative_errors, score
 from lossbench.harness.plan import Absence, Unit
 from lossbench.harness.rows import CATEGORIES, Row
+from lossbench.harness.worst import recertified
 from lossbench.reference import Exact, form_of
 from lossbench.reference.formats import FORMATS
 
@@ -79,7 +80,7 @@ def unit_rows(
         chosen = outputs.get("index", np.arange(len(batch.x)))
         measured = ~np.isin(batch.suite[chosen], list(failures))
         chosen, outputs = chosen[measured], {**outputs, name: outputs[name][measured]}
-        rows += _quantity_rows(context, row, unit, batch, _take(exact[quantity], chosen), outputs[name], chosen)
+        rows += _quantity_rows(context, row, unit, batch, exact[quantity][chosen], outputs[name], chosen)
     return rows
 
 
@@ -107,10 +108,6 @@ def _failures(
     return {suite: ("raised", reason) for suite, reason in errors.items()}
 
 
-def _take(exact: Exact, chosen: Array) -> Exact:
-    return Exact(exact.value[chosen], exact.ulp_exponent[chosen], exact.tail[chosen])
-
-
 def _quantity_rows(
     context: Context, row: Row, unit: Unit, batch: Batch, exact: Exact, got: Array, chosen: Array
 ) -> Iterator[Row]:
@@ -127,9 +124,9 @@ def _quantity_rows(
         mask = (suites == suite) & (regions == region)
         here = replace(row, suite=suite, suite_hash=batch.hashes[suite], region=region)
         part = _mask(scores, mask)
-        yield _ulp_row(here, unit, batch, part, got[mask], _take(exact, mask), by_case[mask], chosen[mask], context)
+        yield _ulp_row(here, unit, batch, part, got[mask], exact[mask], by_case[mask], chosen[mask], context)
         if flushes:
-            lenient = flush_tolerant(part, got[mask], _take(exact, mask), fmt, subnormal[mask])
+            lenient = flush_tolerant(part, got[mask], exact[mask], fmt, subnormal[mask])
             yield replace(_summary(here, lenient, fmt), metric="ulp_ftz")
         if suite != "landmarks":
             finite = relative[mask][np.isfinite(relative[mask]) & ~part.bad()]
@@ -168,13 +165,15 @@ def _ulp_row(
     worst = flat.worst(spread)
     if worst is None:
         return row
-    case = int(chosen[worst if scores.codes.ndim == 1 else worst // scores.codes.shape[1]])
+    columns = 1 if scores.codes.ndim == 1 else scores.codes.shape[1]
+    case, place = int(chosen[worst // columns]), (worst,) if scores.codes.ndim == 1 else divmod(worst, columns)
     return replace(
         row,
         worst_input=describe_case(batch, case, context.seed),
         got=repr(float(got.reshape(-1)[worst])),
         want=repr(float(exact.value.reshape(-1)[worst])),
         worst_category=CATEGORIES[flat.codes[worst]],
+        certificate=recertified(batch, case, worst % columns, row.quantity, unit.options, exact[place]),
     )
 
 

@@ -14,8 +14,6 @@ from lossbench.reference.rounding import Rounded, finish, round_fraction, signed
 
 #: A ball is accepted when it also pins the tail to within 2^-32 ulps.
 TAIL_BITS = 32
-#: A ball around zero that lies within 2^_NOTHING is a zero of every format.
-_NOTHING = -2000
 #: A perturbation of 2^-_SIDE / denominator is smaller than the distance of a fraction to any midpoint.
 _SIDE = 2400
 
@@ -34,11 +32,8 @@ def round_ball(ball: Any, fmt: Format) -> tuple[Rounded, float] | None:
     size = abs(middle)
     bits = size.bit_length()
     if radius >= size:
-        if radius == 0:
-            return Rounded(0.0, fmt.emin - fmt.precision + 1, 0.0), 0.0
-        if (size + radius).bit_length() + e > _NOTHING:
-            return None
-        return Rounded(signed_zero(middle), fmt.emin - fmt.precision + 1, 0.0), 0.0
+        # a zero has the sign of what it stands for, which a ball around zero does not know
+        return None if radius else (Rounded(0.0, fmt.emin - fmt.precision + 1, 0.0), 0.0)
     log2 = bits - 1 + e
     q = max(log2, fmt.emin) - fmt.precision + 1
     if log2 > fmt.emin and size - radius < 1 << (bits - 1):

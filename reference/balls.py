@@ -20,13 +20,17 @@ from lossbench.reference.rationals import Labels, Weight, rational
 
 #: A python-flint ball. python-flint's stubs are not complete.
 Ball = Any
+#: A gap above which the exponential of a class is enclosed and no longer evaluated: exp(-2^20) < 2^-1512000. Classes
+#: that are far but not that far are evaluated, because beside a near one their squares can tell a result.
+_VANISHING = 2.0**20
+_VANISHING_EXPONENT = -1_512_000
 #: Above this magnitude logits are shifted by the largest before exp, which Arb could not represent.
 _HUGE = 2.0**24
 
 
-def _tiny() -> Ball:
-    """An enclosure of exp(-gap) for any gap > FAR, with a positive middle."""
-    width = arb(2) ** (FAR_EXPONENT - 1)
+def _tiny(exponent: int = FAR_EXPONENT) -> Ball:
+    """An enclosure of exp(-gap) for any gap > FAR, or that is below 2^exponent, with a positive middle."""
+    width = arb(2) ** (exponent - 1)
     return arb(width.mid(), width.mid())
 
 
@@ -97,10 +101,10 @@ def _exponentials(z: Sequence[float]) -> tuple[list[Ball], Ball, Ball]:
     top = max(z)
     shift = arb(top) if max(abs(x) for x in z if x != -math.inf) > _HUGE else arb(0)
     peak = (arb(top) - shift).exp()
-    low = top - FAR
+    low = top - _VANISHING
     shifted = (arb(x) - shift for x in z) if shift != 0 else map(arb, z)
     exps = [
-        ball.exp() if x >= low else peak * _tiny() if x != -math.inf else arb(0)
+        ball.exp() if x >= low else peak * _tiny(_VANISHING_EXPONENT) if x != -math.inf else arb(0)
         for x, ball in zip(z, shifted, strict=True)
     ]
     return exps, sum(exps, arb(0)), shift

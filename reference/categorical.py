@@ -126,7 +126,8 @@ def _xent_hess(mp: Context, z: list[Mpf], y: list[Mpf]) -> list[Real]:
 def _xent_hvp(mp: Context, z: list[Mpf], y: list[Mpf], v: list[Mpf]) -> list[Real]:
     """T p_k sum_j p_j (v_k - v_j): the differences are exact, and those of equal logits are added exactly.
 
-    A + F with A over the leading classes: T (A + F)/(n + S)^2 = T (A + (n^2 F - A (2 n S + S^2))/(n + S)^2)/n^2.
+    A + F with A over the leading classes: T (A + F)/(n + S)^2 = T (A + (n (n F - 2 A S) - A S^2)/(n + S)^2)/n^2. For
+    each set of m equal logits n F - 2 A S holds n sum (v_k - v_j) - 2 A m, which may vanish and is taken exactly.
     """
     row = row_of(mp, z)
     if row is None or _nan(mp, y):
@@ -139,14 +140,18 @@ def _xent_hvp(mp: Context, z: list[Mpf], y: list[Mpf], v: list[Mpf]) -> list[Rea
     parts = []
     for k, mine in enumerate(v):
         head = add(mp, (sub(mp, mine, v[j]) for j in leading))
-        others = [row.exps[js[0]] * add(mp, (sub(mp, mine, v[j]) for j in js)) for js in groups.values()]
+        sums = [(js, add(mp, (sub(mp, mine, v[j]) for j in js))) for js in groups.values()]
         factor = mass / row.scale**2
         if row.leads(k):
-            turn = -head * row.rest * (2 * n + row.rest)
-            terms = [factor * turn, *(factor * n * n * term for term in others)]
+            turns = [
+                row.exps[js[0]] * sub(mp, mp.fmul(n, felt, exact=True), mp.fmul(2 * len(js), head, exact=True))
+                for js, felt in sums
+            ]
+            terms = [-factor * head * row.rest**2, *(factor * n * turn for turn in turns)]
             parts.append(_over(mp, mp.fmul(mass, head, exact=True), terms, n * n))
         else:
-            parts.append(_over(mp, ZERO, [factor * row.exps[k] * term for term in (head, *others)], 1))
+            terms = [head, *(row.exps[js[0]] * felt for js, felt in sums)]
+            parts.append(_over(mp, ZERO, [factor * row.exps[k] * term for term in terms], 1))
     return parts
 
 
@@ -216,9 +221,9 @@ def _softmax_hess(mp: Context, z: list[Mpf]) -> list[Real]:
             common = e * others / total**3
             parts.append(about(common * (others - e), common * (others + e)))
         else:
-            others = row.rest if row.leads(k) and n == 1 else n + (row.rest - e) if not row.leads(k) else total - e
+            own, others = (2 - n, row.rest) if row.leads(k) else (e, n + (row.rest - e))
             common = row.exps[0] * e / total**3
-            parts.append(about(common * (e - others), common * (e + others)))
+            parts.append(about(common * (own - others), common * (abs(own) + others)))
     return parts
 
 

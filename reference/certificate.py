@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from lossbench.reference.rounding import Rounded
 
 #: How a result was decided.
@@ -12,6 +14,8 @@ KINDS = (EXACT, ENCLOSURE, BALL, FILTER)
 #: Oracles that stand behind a result: the second alone, both, or the bulk filter.
 SECOND, BOTH, BULK = "O2", "O1+O2", "bulk"
 ORACLES = (SECOND, BOTH, BULK)
+#: One certificate of an array: indices into KINDS and ORACLES, bits, and radius in ulps.
+CERTIFICATE = np.dtype([("kind", "u1"), ("oracles", "u1"), ("precision", "i4"), ("radius", "f8")])
 
 
 class Certificate(NamedTuple):

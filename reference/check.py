@@ -104,11 +104,15 @@ def sizes(form: Form, options: Options, classes: int) -> None:
         raise ValueError("smoothing: 'K-1' spreads over the other classes, and there is only one class")
 
 
-def choices(form: Form, quantity: str, reduction: str, denominator: str) -> None:
-    """Names of a quantity, a reduction and a denominator."""
-    if quantity not in form.quantities:
-        raise ValueError(f"quantity: got {quantity!r}, {form.name} has {', '.join(form.quantities)}")
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction: got {reduction!r}, wants one of {', '.join(REDUCTIONS)}")
+def quantity(form: Form, name: str) -> None:
+    """The name of a quantity that the form has."""
+    if name not in form.quantities:
+        raise ValueError(f"quantity: got {name!r}, {form.name} has {', '.join(form.quantities)}")
+
+
+def reduction(name: str, denominator: str) -> None:
+    """Names of a reduction and of a denominator."""
+    if name not in REDUCTIONS:
+        raise ValueError(f"reduction: got {name!r}, wants one of {', '.join(REDUCTIONS)}")
     if denominator not in DENOMINATORS:
         raise ValueError(f"denominator: got {denominator!r}, wants one of {', '.join(DENOMINATORS)}")

@@ -42,7 +42,7 @@ def _values(*rows: tuple[Any, ...]) -> tuple[Rule, ...]:
 
 
 def _others(quantity: str, *rows: tuple[Any, ...]) -> tuple[Rule, ...]:
-    return tuple(Rule(*row[:5], quantity, *row[5:]) for row in rows)
+    return tuple(Rule(form, x, y, want, rule, quantity, "".join(more)) for form, x, y, want, rule, *more in rows)
 
 
 CONTRACT: tuple[Rule, ...] = (

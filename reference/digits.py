@@ -9,11 +9,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 import mpmath
-import numpy as np
 import numpy.typing as npt
 
+from lossbench.reference.first import First
 from lossbench.reference.form import VALUE, Form
-from lossbench.reference.formats import format_of, to_nearest
+from lossbench.reference.formats import format_of
+from lossbench.reference.oracle import case_of
 from lossbench.reference.real import Context, Mpf, Real
 
 #: Bits of the working precision beyond those of the digits.
@@ -51,53 +52,29 @@ def digits(
     are "inf", "-inf" and "nan". Powers of ten outside -5..20 stand behind an "e".
 
     ValueError: an unknown dtype, quantity or option, an index outside 0..K-1, or count < 1.
-    UnstableDigitsError: the digits are not decided at 16 times the precision at which an inexact tail shows.
+    UnstableDigitsError: the digits are not decided at the highest precision.
     """
-    fmt = format_of(dtype)
     if count < 1:
         raise ValueError(f"count: got {count}, wants at least 1 digit")
-    if quantity not in form.quantities:
-        raise ValueError(f"quantity: got {quantity!r}, {form.name} has {', '.join(form.quantities)}")
-    numbers = to_nearest(x, dtype)
-    labels = None if y is None else _labels(np.asarray(y), numbers, dtype)
-    mp = mpmath.MPContext()
-    case = _exactly(mp, numbers), None if labels is None else _exactly(mp, labels)
-    size = numbers.size.bit_length()
+    fmt = format_of(dtype)
+    said = form.said(options)
+    case = case_of(form, x, y, dtype, quantity, said)
+    first = First(form, quantity, said, fmt)
+    size = len(case.x).bit_length() if isinstance(case.x, list) else 1
     start = 4 * count + _GUARD_BITS + size
-    # As in the oracle: from here on a short tail is exact, because exp(d) with d a non-zero difference of inputs
-    # departs from 1 by at least 2^(emin - p), and no form is flatter than its square.
-    telling = 2 * (fmt.precision - fmt.emin) + 4 * start
     before: list[str] = []
     decided: dict[int, str] = {}
-    for precision in (start, 2 * start, *(telling << k for k in range(5))):
-        mp.prec = precision
-        parts = form.evaluate(quantity, mp, *case, options)
-        now = [_read(mp, part, precision - _ERROR_BITS - size, precision >= telling, count) for part in parts]
+    # numbers of a format differ by as little as 2^(emin - p), and forms are no flatter than a square
+    for precision in (start, 2 * start, *((2 * (fmt.precision - fmt.emin) + 4 * start) << k for k in range(5))):
+        first.mp.prec = precision
+        now = [_read(first.mp, part, precision - _ERROR_BITS - size, count) for part in first.parts(case)]
         for i, (old, new) in enumerate(zip(before, now, strict=False)):
             if old == new != "":
                 decided.setdefault(i, new)
         if len(decided) == len(now):
             return [decided[i] for i in range(len(now))]
         before = now
-    raise UnstableDigitsError(f"{form.name} {quantity}: {count} digits are not stable at {mp.prec} bits")
-
-
-def _labels(y: npt.NDArray[np.generic], x: npt.NDArray[np.float64], dtype: str) -> npt.NDArray[np.float64]:
-    """Labels as the numbers that they stand for, rounded to the format; an index becomes its one-hot row."""
-    if x.ndim == 0 or y.ndim == 1:
-        if y.shape != x.shape:
-            raise ValueError(f"y: got shape {y.shape}, wants {x.shape} or a class index")
-        return to_nearest(y.astype(np.float64), dtype)
-    if y.dtype.kind not in "iu" or not 0 <= int(y) < x.size:
-        raise ValueError(f"y: got {y.item()!r}, wants a class index in 0..{x.size - 1} or a distribution")
-    row = np.zeros(x.size)
-    row[int(y)] = 1.0
-    return row
-
-
-def _exactly(mp: Context, values: npt.NDArray[np.float64]) -> Mpf | list[Mpf]:
-    """Numbers of a case as mpmath numbers: a scalar, or a list along the class axis."""
-    return mp.mpf(float(values)) if values.ndim == 0 else [mp.mpf(x) for x in values.tolist()]
+    raise UnstableDigitsError(f"{form.name} {quantity}: {count} digits are not stable at {first.mp.prec} bits")
 
 
 def _integer(x: Mpf) -> tuple[int, int]:
@@ -111,11 +88,8 @@ def _magnitude(m: int, e: int) -> int:
     return m.bit_length() + e
 
 
-def _read(mp: Context, real: Real, error_bits: int, trust_short: bool, count: int) -> str:
-    """Digits of a number whose tail is good to scale * 2^-error_bits, or "" when that does not decide them.
-
-    trust_short: a tail whose significand is short is exact.
-    """
+def _read(mp: Context, real: Real, error_bits: int, count: int) -> str:
+    """Digits of a number whose tail is good to scale * 2^-error_bits, or "" when that does not decide them."""
     if mp.isnan(real.head) or mp.isnan(real.tail):
         return "nan"
     for part in (real.head, real.tail):
@@ -125,13 +99,8 @@ def _read(mp: Context, real: Real, error_bits: int, trust_short: bool, count: in
     h, h_exp = _integer(real.head)
     t, t_exp = _integer(real.tail)
     s, s_exp = _integer(real.scale)
-    exact, radius, r_exp = s == 0, 1, _magnitude(s, s_exp) - error_bits
-    if not exact and t.bit_length() < error_bits // 2:
-        if not trust_short:
-            return ""
-        exact = True
-    if exact:
-        radius = 0
+    exact = s == 0
+    radius, r_exp = int(not exact), _magnitude(s, s_exp) - error_bits
     if h and t and max(_magnitude(t, t_exp), _magnitude(s, s_exp)) < _magnitude(h, h_exp) - _FAR:
         if radius and _magnitude(t, t_exp) <= r_exp + 1:
             return ""  # not even the side is known

@@ -67,8 +67,8 @@ class First:
         self.form, self.quantity, self.options, self.fmt = form, quantity, options, fmt
         self.mp = mpmath.MPContext()
 
-    def _parts(self, case: Case) -> list[Real]:
-        """The components at one case, at the present precision."""
+    def parts(self, case: Case) -> list[Real]:
+        """The components at one case, at the precision of `mp`."""
         mp, form = self.mp, self.form
         if case.ignored:
             return [exactly(ZERO)] * form.components(self.quantity, len(case.x))
@@ -104,14 +104,14 @@ class First:
     def results(self, case: Case, mean: Mean | None = None) -> list[Rounded]:
         """The components of a case; those of a mean's gradient when the mean is given."""
         size = len(case.x) if isinstance(case.x, list) else 1
-        return decide(self.mp, lambda: self._divided(self._parts(case), self._divisor(mean)), self.fmt, size)
+        return decide(self.mp, lambda: self._divided(self.parts(case), self._divisor(mean)), self.fmt, size)
 
     def total(self, cases: Sequence[Case], mean: Mean | None, components: int) -> list[Rounded]:
         """The sum of the values of all cases, or their mean."""
         size = max((len(case.x) if isinstance(case.x, list) else 1 for case in cases), default=1)
 
         def reduced() -> list[Real]:
-            columns = list(zip(*(self._parts(case) for case in cases), strict=True))
+            columns = list(zip(*(self.parts(case) for case in cases), strict=True))
             sums = [_sum(self.mp, column) for column in columns] or [exactly(ZERO)] * components
             return self._divided(sums, self._divisor(mean))
 

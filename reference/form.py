@@ -32,7 +32,8 @@ VALUE, GRAD, HESS, HVP = "value", "grad", "hess_diag", "hvp"
 
 def hvp_direction(size: int) -> list[float]:
     """The vector v of `hvp`: `size` multiples of 1/8 in [-1, 1] from a fixed seed, numbers of every format."""
-    return (np.random.Generator(np.random.Philox(key=size)).integers(-8, 9, size) / 8.0).tolist()
+    eighths = np.random.Generator(np.random.Philox(key=size)).integers(-8, 9, size)
+    return [eighth / 8.0 for eighth in eighths.tolist()]
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class Form:
         """Return the components of a quantity at one case."""
         prefix = quantity.split(":")[0]
         function: Any = {VALUE: self.value, GRAD: self.grad, HESS: self.hess_diag, HVP: self.hvp}[prefix]
-        arguments, divisor = (x,), ONE
+        arguments: tuple[Any, ...] = (x,)
+        divisor = ONE
         if self.coefficients is not None:
             coefficients, divisor = self.coefficients(mp, y, options)
             arguments = (x, coefficients)

@@ -90,7 +90,8 @@ def _byte_values(dtype: str) -> npt.NDArray[np.float64]:
     else:
         top = exponent == fmt.emax - fmt.emin + 2
         value[top] = np.where(fraction[top] == 0, np.inf, np.nan)
-    return np.where(codes & 128, -value, value)
+    signed: npt.NDArray[np.float64] = np.where(codes & 128, -value, value)
+    return signed
 
 
 def _bytes_of(wide: npt.NDArray[np.float64], dtype: str) -> Array:

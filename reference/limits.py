@@ -7,7 +7,7 @@ sign of e proved (sign +1 or -1). Every infinite input is such a case, because a
 Proof, with u = exp(-|z|): each quantity is an analytic function of u near 0, with the value below at 0 and the
 sign of its first coefficient that does not vanish; u is below 2^-5900, so that higher terms cannot turn the sign.
 That all other arguments give transcendental numbers, which precision does decide, is Lindemann's theorem. Forms
-with a class axis follow in `row_limits`.
+of probabilities follow in `probability_limits`, those with a class axis in `row_limits`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def times(weight: Weight, amount: float) -> Any:
 
 def sign(number: Any) -> int:
     """-1, 0 or +1."""
-    return (number > 0) - (number < 0)
+    return int(number > 0) - int(number < 0)
 
 
 def bce(quantity: str, z: float, a: Weight, b: Weight) -> Limit | None:
@@ -111,20 +111,6 @@ def negated(found: Limit | None) -> Limit | None:
     return None if found is None else Limit(-found.value, -found.sign)
 
 
-def _probability(quantity: str, p: float, a: Weight, b: Weight) -> Limit | None:
-    if quantity == VALUE:
-        if (p == 0 and a != 0) or (p == 1 and b != 0):
-            return Limit(math.inf)
-        return Limit(ZERO) if p in (0, 1) or (a == 0 and b == 0) else None
-    x, a, b = rational(p), rational(a), rational(b)
-    if (a != 0 and x == 0) or (b != 0 and x == 1):
-        return Limit(-math.inf if quantity == GRAD and x == 0 else math.inf)
-    power = 1 if quantity == GRAD else 2
-    left = a / x**power if a != 0 else ZERO
-    right = b / (1 - x) ** power if b != 0 else ZERO
-    return Limit(right - left if quantity == GRAD else right + left)
-
-
 def scalar(name: str, quantity: str, z: float, labels: Labels) -> Limit | None:
     """The limit or exact case of a form of one number, or None where balls decide."""
     if z != z or (labels.raw and labels.raw[0] != labels.raw[0]):
@@ -136,5 +122,4 @@ def scalar(name: str, quantity: str, z: float, labels: Labels) -> Limit | None:
         return bce(quantity, z, float(positive), float(not positive))
     if name == "sigmoid_mse":
         return _mse(quantity, z, labels.plain)
-    a, b = labels.pairs[0]
-    return _probability(quantity, z, a, b) if name == "prob_bce" else bce(quantity, z, a, b)
+    return bce(quantity, z, *labels.pairs[0])

@@ -27,11 +27,11 @@ class DisagreementError(ArithmeticError):
 
 
 def agree(first: Rounded, second: Certified) -> bool:
-    """Whether the two oracles' results are the same number: value, ulp, and tails within their radii."""
+    """Whether the two oracles' results are the same number: value, sign of a zero, ulp, and tails to their radii."""
     other = second.rounded
     if math.isnan(first.value) or math.isnan(other.value):
         return math.isnan(first.value) and math.isnan(other.value)
-    if first.value != other.value:
+    if first.value != other.value or math.copysign(1, first.value) != math.copysign(1, other.value):
         return False
     if math.isinf(first.value) or (second.certificate.kind == EXACT and first.tail == other.tail):
         return True

@@ -129,8 +129,8 @@ def nearest(real: Real, fmt: Format, error_bits: int) -> Rounded | None:
         width = 1 << (r_exp - exponent)
         low = round_fraction(middle - width, d, exponent - d_exp, fmt)
         high = round_fraction(middle + width, d, exponent - d_exp, fmt)
-        if low != high or (m, q) != low:
-            return None
+        if low != high or (m, q) != low or (m == 0 and abs(middle) <= width):
+            return None  # a zero has the sign of what it stands for
         if r_exp - _magnitude(real.den) + 1 - q > -TAIL_BITS:
             return None
     if m == 0 and middle != 0:

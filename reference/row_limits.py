@@ -8,16 +8,18 @@ not vanish; S is below 2^-5900 K, so that higher terms cannot turn the sign.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flint import arb, ctx, fmpq
+from flint import fmpq
 
 from lossbench.reference.form import GRAD, HESS, VALUE, hvp_direction
-from lossbench.reference.limits import FAR, FAR_EXPONENT, NAN, ZERO, Limit, bce, negated, sign
+from lossbench.reference.limits import FAR, NAN, ZERO, Limit, bce, negated, sign
 from lossbench.reference.options import Options
 from lossbench.reference.rationals import Labels, Weight, rational
+from lossbench.reference.signs import leading_sign, side_of_quotient
 
 _ONE = fmpq(1)
 _Found = list[Limit | None]
@@ -91,23 +93,6 @@ def _xent_parts(quantity: str, row: _Row, mass: fmpq, a: Sequence[Weight]) -> _F
     return found
 
 
-def _leading_sign(terms: Sequence[tuple[float, fmpq]]) -> int:
-    """Sign of sum c_g exp(z_g) over distinct logits, the largest first. Zero only if every c_g is (Lindemann)."""
-    terms = [(z, c) for z, c in terms if c != 0]
-    if not terms:
-        return 0
-    top = terms[0][0]
-    felt = [(rational(z) - rational(top), c) for z, c in terms if top - z <= FAR]
-    rest = sum((abs(c) for _, c in terms), ZERO)
-    for precision in (128, 1 << 10, 1 << 13, 1 << 16):
-        with ctx.workprec(precision):
-            ball = sum((arb(c) * arb(gap).exp() for gap, c in felt), arb(0))
-            ball += arb(0, (arb(rest) * arb(2) ** FAR_EXPONENT).upper())
-            if ball > 0 or ball < 0:
-                return 1 if ball > 0 else -1
-    raise ArithmeticError("the sign of a sum of exponentials is not decided at 65536 bits")
-
-
 def _hvp(z: Sequence[float], row: _Row, mass: fmpq) -> _Found:
     """T p_k sum_j p_j (v_k - v_j): exactly zero when the differences cancel among each set of equal logits."""
     groups: dict[float, list[int]] = {}
@@ -118,24 +103,31 @@ def _hvp(z: Sequence[float], row: _Row, mass: fmpq) -> _Found:
     ordered = sorted(groups, reverse=True)
     moments = [sum((v[j] for j in groups[x]), ZERO) for x in ordered]
     sizes = [len(groups[x]) for x in ordered]
+    places = [] if math.isinf(ordered[0]) or not row.far else [rational(x) for x in ordered]
     found: _Found = []
     for k, gap in enumerate(row.gaps):
         sums = [size * v[k] - moment for size, moment in zip(sizes, moments, strict=True)]
         if row.gone(k) or mass == 0 or not any(sums):
             found.append(Limit(ZERO))
+        elif gap > FAR:
+            found.append(Limit(ZERO, leading_sign(list(zip(places, sums, strict=True)))))
         elif row.near:
             found.append(None)
-        elif gap > 0:
-            found.append(Limit(ZERO, _leading_sign(list(zip(ordered, sums, strict=True)))))
-        else:  # d/dS of (first + F) / (n + S)^2: group by group n * sum - 2 first * size
+        else:
             n, first = row.count, sums[0]
-            turns = [n * s - 2 * first * size for s, size in zip(sums[1:], sizes[1:], strict=True)]
-            turned = _leading_sign(list(zip(ordered[1:], turns, strict=True)))
-            found.append(Limit(mass * first / (n * n), turned))
+            gaps = [x - places[0] for x in places[1:]]
+            found.append(Limit(mass * first / (n * n), side_of_quotient(n, first, sums[1:], sizes[1:], gaps)))
     return found
 
 
-def _softmax_parts(quantity: str, row: _Row) -> _Found:
+def _majority(z: Sequence[float], row: _Row) -> int:
+    """Sign of 2 p - 1 for the only class at the largest logit: that of 1 - sum exp(-gap) over the others."""
+    near = Counter(x for x, gap in zip(z, row.gaps, strict=True) if 0 < gap <= FAR)
+    terms = [(rational(max(z)), _ONE), *((rational(x), fmpq(-near[x])) for x in sorted(near, reverse=True))]
+    return leading_sign(terms, fmpq(len(z)))
+
+
+def _softmax_parts(quantity: str, z: Sequence[float], row: _Row) -> _Found:
     """Derivatives of p_0: p_0 (1 - p_0), -p_0 p_k; and p_0 (1 - p_0)(1 - 2 p_0), p_0 p_k (2 p_k - 1)."""
     n, far = row.count, int(row.far)
     found: _Found = []
@@ -146,13 +138,13 @@ def _softmax_parts(quantity: str, row: _Row) -> _Found:
             found.append(Limit(ZERO, 1))
         elif gap > FAR or (row.gaps[0] > FAR and (quantity == GRAD or gap > 0 or n > 1)):
             found.append(Limit(ZERO, -1))
+        elif row.gaps[0] > FAR:  # the second derivative in the only largest class: p_0 p_k (2 p_k - 1)
+            found.append(Limit(ZERO, _majority(z, row)))
         elif row.near:
             found.append(None)
         elif k == 0:
             value, change = _power(quantity, n)
             found.append(Limit(value, change * far))
-        elif row.gaps[0] > FAR:  # the second derivative in the only large class: p_0 (2 p_k - 1) with p_k near 1
-            found.append(Limit(ZERO, 1))
         else:
             p = fmpq(1, n)
             if quantity == GRAD:
@@ -174,7 +166,7 @@ def _class_block(name: str, quantity: str, z: Sequence[float], row: _Row) -> _Fo
             return [_log_probability(z, row, k) for k in range(len(z))]
         return [negated(limit) for limit in _xent_parts(quantity, row, _ONE, first)]
     if quantity != VALUE:
-        return _softmax_parts(quantity, row)
+        return _softmax_parts(quantity, z, row)
     return _logsumexp_parts(GRAD, z, row)
 
 
@@ -262,45 +254,8 @@ def _likelihood(quantity: str, z: Sequence[float], y: Sequence[float]) -> _Found
     return found
 
 
-def _probabilities(quantity: str, q: Sequence[float], labels: Labels, normalized: bool) -> _Found:
-    a = labels.classes
-    if not normalized and quantity != VALUE:
-        return [_free_partial(quantity, x, w) for x, w in zip(q, labels.classes, strict=True)]
-    if labels.undefined or any(map(math.isnan, q)):
-        return [NAN] * (1 if quantity == VALUE else len(q))
-    mass = sum((rational(x) for x in q), ZERO) if normalized else _ONE
-    if mass == 0:
-        return [NAN] * (1 if quantity == VALUE else len(q))
-    if quantity == VALUE:
-        asked = [x for x, w in zip(q, a, strict=True) if w != 0]
-        if 0 in asked:
-            return [Limit(math.inf)]
-        return [Limit(ZERO) if all(rational(x) == mass for x in asked) else None]
-    total, side = _mass(a), (1 if quantity == GRAD else -1)
-    shared = side * total / (mass if quantity == GRAD else mass * mass)
-    found: _Found = []
-    for x, w in zip(q, a, strict=True):
-        own = _free_partial(quantity, x, w)
-        found.append(own if isinstance(own.value, float) else Limit(own.value + shared))
-    return found
-
-
-def _free_partial(quantity: str, q: float, w: Weight) -> Limit:
-    """-w/q or w/q^2, 0 where w = 0 = q."""
-    if math.isnan(q) or (isinstance(w, float) and math.isnan(w)):
-        return NAN
-    if w == 0:
-        return Limit(ZERO)
-    if q == 0:
-        return Limit(-math.inf if quantity == GRAD else math.inf)
-    x = rational(q)
-    return Limit(-rational(w) / x if quantity == GRAD else rational(w) / (x * x))
-
-
 def rows(name: str, quantity: str, z: Sequence[float], labels: Labels, options: Options) -> _Found:
     """The limits or exact cases of a form with a class axis, None for each component that balls decide."""
-    if name == "prob_xent":
-        return _probabilities(quantity, z, labels, options.normalized)
     if name in ("multilabel_bce", "bernoulli_log_likelihood"):
         return _outputs(name, quantity, z, labels, options)
     if labels.undefined or any(map(math.isnan, z)):

@@ -7,7 +7,7 @@ from typing import Any
 
 from flint import arb, ctx, fmpq
 
-from lossbench.reference import balls, limits, row_limits
+from lossbench.reference import balls, limits, probability_limits, row_limits
 from lossbench.reference.ball_rounding import round_ball, round_limit
 from lossbench.reference.case import Case, Mean
 from lossbench.reference.certificate import BALL, ENCLOSURE, EXACT, SECOND, Certificate, Certified
@@ -39,6 +39,10 @@ class Second:
         if case.ignored:
             size = len(case.x) if self.form.class_axis else 1
             return [Limit(ZERO)] * self.form.components(self.quantity, size)
+        if self.form.name == "prob_bce":
+            return [probability_limits.scalar(self.quantity, case.x, labels)]
+        if self.form.name == "prob_xent":
+            return probability_limits.rows(self.quantity, case.x, labels, self.options.normalized)
         if self.form.class_axis:
             return row_limits.rows(self.form.name, self.quantity, case.x, labels, self.options)
         return [limits.scalar(self.form.name, self.quantity, case.x, labels)]
@@ -147,9 +151,12 @@ class Second:
         if len(known) == len(rows) and len(sides) < 2:
             return _settled(Limit(exact, sides.pop() if sides else 0), self.fmt)
         precision = 64 if self.fmt.precision < 32 else 128
+        spread = sum((factor.value for _, _, factor, found in rows if found[i] is not None), ZERO)
         while precision <= CAP:
             ctx.prec = precision
-            ball = arb(exact) + arb(0, (arb(2) ** FAR_EXPONENT * len(known)).upper())
+            half = arb(spread) * arb(2) ** (FAR_EXPONENT - 1)
+            width = arb(half.mid(), half.upper())  # 0 .. 2 half: the side is known, and may decide the sign
+            ball = arb(exact) + sum((arb(side) * width for side in sides), arb(0))
             for case, labels, factor, found in rows:
                 if found[i] is None:
                     ball += self._balls(case, labels)[i] * arb(factor.value)

@@ -121,6 +121,12 @@ def planned(cell: Cell, plan: Mapping[str, Any]) -> bool:
     return True
 
 
+def _resolution(error: float) -> float:
+    """What two measurements of one error may differ by, in ulps: exact values are certified to 2^-32 ulp, and errors
+    are written with six digits, rounded up."""
+    return 2.0**-30 + 2e-5 * error
+
+
 def _judge(old: Cell, new: Cell) -> tuple[str, str]:
     """Why a cell is worse, and why it is better; empty when it is not."""
     if new["status"] != "measured":
@@ -132,9 +138,9 @@ def _judge(old: Cell, new: Cell) -> tuple[str, str]:
     worse = [f"more {name}" for name in names if now.get(name, 0) > then.get(name, 0)]
     better = [f"fewer {name}" for name in names if now.get(name, 0) < then.get(name, 0)]
     if old["value"] and new["value"]:
-        # both are rounded up in the same way, so an unchanged error compares equal
-        worse += ["larger error"] if float(new["value"]) > float(old["value"]) else []
-        better += ["smaller error"] if float(new["value"]) < float(old["value"]) else []
+        before, after = float(old["value"]), float(new["value"])
+        worse += ["larger error"] if after - before > _resolution(before) else []
+        better += ["smaller error"] if before - after > _resolution(after) else []
     worse += [f"{new['n']} results where there were {old['n']}"] if int(new["n"]) < int(old["n"]) else []
     return ", ".join(worse), ", ".join(better)
 

@@ -28,6 +28,7 @@ def what_was_run(results: Results) -> Section:
         "Python": env.get("python"),
         "environment": env.get("variables") or None,
         "only": {name: chosen for name, chosen in (plan.get("filters") or {}).items() if chosen} or None,
+        "exact values": env.get("exact"),
         "units of work": plan.get("units"),
         "result rows": len(results.rows),
         "time": _time(plan),

@@ -20,6 +20,7 @@ from lossbench.harness.metrics import (
 )
 from lossbench.harness.rows import BAD, CATEGORIES
 from lossbench.reference import Exact, evaluate, form_of
+from lossbench.reference.certificate import CERTIFICATE
 from lossbench.reference.formats import FORMATS, MEASURED, to_nearest
 
 INF, NAN = math.inf, math.nan
@@ -42,16 +43,21 @@ def ulp(r: Fraction, dtype: str) -> Fraction:
     return two(exponent - fmt.precision + 1)
 
 
+def uncertified(value, ulp_exponent, tail) -> Exact:
+    """Results made by hand, for metrics that ask no certificate."""
+    return Exact(value, ulp_exponent, tail, np.zeros(value.shape, CERTIFICATE))
+
+
 def exact_of(r: Fraction | float, dtype: str = "float32") -> Exact:
     """What the oracle must say of a number: rounded once to nearest, ties to even."""
     if isinstance(r, float):  # an infinity or NaN
-        return Exact(np.array([r]), np.zeros(1, np.int32), np.zeros(1))
+        return uncertified(np.array([r]), np.zeros(1, np.int32), np.zeros(1))
     unit = ulp(r, dtype)
     value = round(r / unit) * unit
     exponent = np.array([unit.numerator.bit_length() - unit.denominator.bit_length()], np.int32)
     if abs(value) > Fraction(FORMATS[dtype].maxfinite):
-        return Exact(np.array([math.copysign(INF, r)]), exponent, np.zeros(1))
-    return Exact(np.array([float(value)]), exponent, np.array([float((r - value) / unit)]))
+        return uncertified(np.array([math.copysign(INF, r)]), exponent, np.zeros(1))
+    return uncertified(np.array([float(value)]), exponent, np.array([float((r - value) / unit)]))
 
 
 def judge(got: float, r: Fraction | float, dtype: str = "float32", nonnegative: bool = False):
@@ -190,7 +196,7 @@ def test_many_results_are_scored_one_by_one():
         np.concatenate([getattr(row[1], name) for row in rows]).reshape(-1, 3)
         for name in ("value", "ulp_exponent", "tail")
     ]
-    scores = score(got, Exact(*parts), True)
+    scores = score(got, uncertified(*parts), True)
     assert [CATEGORIES[c] for c in scores.codes.ravel()] == [row[2] for row in rows]
     assert sum(scores.counts().values()) == len(rows)
     assert scores.counts()["LOST"] == sum(row[2] == "LOST" for row in rows)
@@ -267,7 +273,8 @@ def test_errors_agree_with_fractions_through_the_oracle(dtype):
         a, b = Fraction(float(p[i])), Fraction(float(y[i]))
         r = (a - b) / (a * (1 - a))
         want = abs(Fraction(float(got[i])) - r) / ulp(r, dtype)
-        assert abs(Fraction(float(errors[i])) - want) <= (want + 1) * two(-44)  # the oracle's tail: 2^-46 ulp
+        known = Fraction(float(exact.certificates["radius"][i])) + two(-52)
+        assert abs(Fraction(float(errors[i])) - want) <= want * two(-52) + known
 
 
 # -- derived scores
@@ -277,7 +284,7 @@ def arrays(*rows):
     """(got, Exact) of several float32 results."""
     exacts = [exact_of(r) for _, r in rows]
     merged = [np.concatenate([getattr(e, n) for e in exacts]) for n in ("value", "ulp_exponent", "tail")]
-    return np.array([float(got) for got, _ in rows]), Exact(*merged)
+    return np.array([float(got) for got, _ in rows]), uncertified(*merged)
 
 
 def test_flushed_subnormals_are_forgiven_and_nothing_else():
@@ -300,7 +307,7 @@ def test_flushed_subnormals_are_forgiven_and_nothing_else():
 
 def test_flush_tolerance_leaves_out_whole_rows_with_a_subnormal_input():
     got = np.zeros((2, 3))
-    exact = Exact(np.ones((2, 3)), np.full((2, 3), -23, np.int32), np.zeros((2, 3)))
+    exact = uncertified(np.ones((2, 3)), np.full((2, 3), -23, np.int32), np.zeros((2, 3)))
     strict = score(got, exact, False)
     lenient = flush_tolerant(strict, got, exact, FORMATS["float32"], np.array([True, False]))
     assert lenient.codes.shape == (1, 3)

@@ -104,3 +104,35 @@ def test_neighbours_walk_over_zero_and_stop_at_the_largest(dtype):
     assert neighbours(fmt.subnormal, dtype, -2) == -fmt.subnormal
     assert neighbours(fmt.maxfinite, dtype, 5) == fmt.maxfinite
     assert neighbours(1.0, dtype, -1) == 1 - 2.0**-fmt.precision
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "y", "quantity", "signs"),
+    [
+        ("log_sigmoid", 3000.0, None, "value", -1),  # a ball decides
+        ("log_sigmoid", 5000.0, None, "value", -1),  # a limit does
+        ("softplus", -3000.0, None, "value", 1),
+        ("sigmoid_bce", 3000.0, 1.0, "grad:z", -1),
+        ("sigmoid", 5000.0, None, "hess_diag:z", -1),
+        ("sigmoid_mse", 5000.0, 1.0, "value", 1),
+        ("softmax_xent", [3000.0, 0.0], 0, "value", 1),
+        ("softmax", [-6000.0, 0.0, 0.0], None, "hess_diag:z", [1, -1, -1]),  # 2 p - 1 just below zero
+        ("softmax", [-6000.0, -1.5, 0.0], None, "hess_diag:z", [1, -1, 1]),
+        ("softmax", [-6000.0, -0.5, 0.0, -0.5], None, "hess_diag:z", [1, -1, -1, -1]),  # no majority
+        ("softmax_xent", [-6000.0, 0.0, -3.0], 1, "hvp:z", [-1, 1, -1]),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_result_that_underflows_is_a_zero_of_its_sign(name, x, y, quantity, signs, dtype):
+    got = exact(name, x, y, dtype=dtype, quantity=quantity).value
+    np.testing.assert_array_equal(np.copysign(1, got), signs)
+
+
+@pytest.mark.parametrize(("low", "exponent"), [(-math.inf, -28), (-8000.0, -27), (-12004.0, -28)])
+def test_a_hessian_product_whose_first_order_vanishes_is_beside_its_limit(low, exponent):
+    """1/16 less the square of exp(-6000), and more where exp(low) is larger than that: in the binade below or not."""
+    x = [low, -math.inf, -math.inf, 0.0, -6000.0, 0.0, -math.inf]
+    got = exact("softmax_xent", x, 3, dtype="float32", quantity="hvp:z")
+    assert got.value[5] == 0.0625
+    assert got.ulp_exponent[5] == exponent
+    assert got.certificate(5).kind == "enclosure"
