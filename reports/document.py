@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lossbench.harness.rows import BAD, CATEGORIES
 from lossbench.reference import FORMS
-from lossbench.reports import accuracy, landmarks, outcomes, semantics, speed_charts, worst
+from lossbench.reports import accuracy, advice, landmarks, outcomes, semantics, speed_charts, worst
 from lossbench.reports.blocks import Block, Bullets, Cell, Section, Table
 from lossbench.reports.conventions import conventions
 from lossbench.reports.coverage import coverage, failures
@@ -56,6 +56,8 @@ def title_of(results: Results) -> str:
 def sections(results: Results, detail: Detail) -> list[Section]:
     """Every section of the report, in reading order."""
     meanings = semantics.sections(results.semantics, detail.full)
+    if meanings:
+        meanings.insert(1, advice.section(results.semantics, results.throughput))
     if meanings and not results.records:
         return [*meanings]
     found = races(results)

@@ -10,7 +10,9 @@ from lossbench.harness.semantics.conventions import COLUMNS
 from lossbench.harness.semantics.laws import LAWS
 from lossbench.harness.semantics.verdicts import DIED, NAN, NONE, RAISES, RIGHT, SILENT, VERDICTS, WARNED_WRONG, WARNS
 from lossbench.reports.blocks import Block, Bullets, Cell, Section, Table
+from lossbench.reports.defects import findings
 from lossbench.reports.documented import entry_of
+from lossbench.reports.listing import section
 from lossbench.reports.notation import form_rank
 
 Record = Mapping[str, Any]
@@ -30,6 +32,7 @@ def sections(found: Mapping[str, Any], full: bool) -> list[Section]:
     if not found:
         return []
     return [
+        section(findings(found), found),
         _conventions(found, full),
         _formulas(found),
         _special(found, full),

@@ -85,7 +85,8 @@ def _reasons(form: str, encodings: tuple[str, ...]) -> dict[str, str]:
         if "index" not in encodings:
             why["out of range"] = "a row above 1 sums to more than 1; see row sums"
         return why
-    none = {"ignore_index": "labels of single outputs have no class to ignore", "all ignored": "it has no label that is ignored"}
+    none = {"ignore_index": "labels of single outputs have no class to ignore"}
+    none["all ignored"] = "it has no label that is ignored"
     none["row sums"] = "outputs are independent and need not sum to anything"
     if form not in OUTPUTS:
         none |= {"index": "one output has no classes", "one-hot": "one output has no classes"}

@@ -91,8 +91,8 @@ def _write(y: Array | None, encoding: str) -> Array | None:
     if y is None or encoding == "-":
         return None
     if encoding == "index":
-        return np.argmax(y, axis=1)
-    return 2 * y - 1 if encoding == "signed" else y
+        return np.asarray(np.argmax(y, axis=1))
+    return np.asarray(2 * y - 1) if encoding == "signed" else y
 
 
 def _value(answers: dict[str, Answer], name: str) -> Array | None:
