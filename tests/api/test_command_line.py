@@ -157,7 +157,8 @@ def test_conventions_are_asked_judged_and_reported(tmp_path):
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout)
     assert answer["counts"]["conventions"]["right"] > 0 and "silently wrong" not in answer["counts"]["conventions"]
-    assert {path.rpartition("/")[2] for path in answer["reports"]} >= {"report.md", "report.html", "findings.md", "reproducers"}
+    names = {path.rpartition("/")[2] for path in answer["reports"]}
+    assert names >= {"report.md", "report.html", "findings.md", "reproducers"}
     again = lossbench("report", "c", cwd=tmp_path)
     assert again.returncode == 0 and "findings.md" in again.stdout
 
