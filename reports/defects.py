@@ -168,7 +168,8 @@ def _finding(cause: Cause, library: str, records: list[Record], found: Mapping[s
             return (not written, r["mode"] != "eager", "+" in r["call"], -(r.get("amount") or _amount(r)))
         return (0,)
 
-    scripts = ((r, script(cause.group, r)) for r in sorted(records, key=order))
+    told = '"the error that it raises when it is not compiled"' if cause is MODES else ""
+    scripts = ((r, script(cause.group, r, told)) for r in sorted(records, key=order))
     worst, text = next(((r, text) for r, text in scripts if text), (min(records, key=order), ""))
     version = found["libraries"].get(library, {}).get("version", "")
     return Finding(cause, library, version, worst, tuple(records), text)
@@ -178,9 +179,11 @@ def _amount(r: Record) -> float:
     return _value(r) if "point" in r else 0.0
 
 
-def script(group: str, r: Record) -> str:
-    """The reproducer of a record, "" where none can be written."""
-    written = {"conventions": _convention, "special": _special_point, "formulas": _formula, "laws": _law}
+def script(group: str, r: Record, expected: str = "") -> str:
+    """The reproducer of a record, "" where none can be written. expected: what to print instead of numbers."""
+    if group == "conventions":
+        return _convention(r, expected)
+    written = {"special": _special_point, "formulas": _formula, "laws": _law}
     return written[group](r)
 
 
@@ -190,7 +193,7 @@ def _encodings(r: Record) -> tuple[str, ...]:
     return subject.encodings if subject else ()
 
 
-def _convention(r: Record) -> str:
+def _convention(r: Record, expected: str) -> str:
     cases = conventions.cases(r["form"], r["options"], _encodings(r))[0]
     case = next((c for c in cases if c.column == r["column"] and c.name == r.get("question", "")), None)
     if case is None:
@@ -199,7 +202,9 @@ def _convention(r: Record) -> str:
         return reproducer(r["library"], r["form"], r["call"], r["mode"], case.x, case.y, f'"{NOTHING}"', dies=True)
     gradient = "gradient" in r.get("text", "")
     wrong_rows = "instead" in r.get("text", "")
-    if case.lost and not wrong_rows:
+    if expected:
+        pass
+    elif case.lost and not wrong_rows:
         expected = f'"{NOTHING}"'
     else:
         expected = str(certified(case, "grad" if gradient else "value").tolist())

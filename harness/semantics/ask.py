@@ -23,7 +23,8 @@ class Case:
     handed over, of any dtype and shape; None for building blocks. encoding: the encoding of the call's table under
     which it is asked. meaning: labels in the reference's own writing, or None with x alone; `form` and `options` say
     of what. lost: rows whose label means nothing (or NaN), where no number is right. gradient: whether the gradient
-    is part of the question.
+    is part of the question. tile: the batch is repeated so often, and of the results only the smallest and the
+    largest of each row come back, the one after the other.
     """
 
     column: str
@@ -36,7 +37,7 @@ class Case:
     options: str = ""
     lost: tuple[int, ...] = ()
     gradient: bool = False
-    note: str = ""
+    tile: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ class Ask:
         """What the worker reads."""
         names = ("form", "call", "options", "mode", "work", "expression")
         arrays = {"x": packed(self.case.x)} | ({} if self.case.y is None else {"y": packed(self.case.y)})
-        facts = {name: getattr(self, name) for name in names} | {"by_row": self.group == "special"}
+        facts = {name: getattr(self, name) for name in names} | {
+            "by_row": self.group == "special",
+            "tile": self.case.tile,
+        }
         return {"id": self.id, "encoding": self.case.encoding, **facts, **arrays}
 
 

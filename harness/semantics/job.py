@@ -15,6 +15,7 @@ from lossbench.harness.adapters import adapter_of
 from lossbench.harness.processes import Event, python, run_worker
 from lossbench.harness.semantics import plan
 from lossbench.harness.semantics.ask import Answer, Ask, answer_of
+from lossbench.harness.semantics.laws import ONE_THREAD
 
 #: Answers as they come, and what was judged from them, below the folder of a run.
 ANSWERS, SEMANTICS = "semantics.jsonl", "semantics.json"
@@ -77,8 +78,15 @@ def facts() -> dict[str, Any]:
 
 
 def _library(library: str, asks: Iterable[Ask], folder: Path, keep: Callable[[str, dict[str, Any]], None]) -> None:
-    units = [ask.unit() for ask in asks]
-    left = {unit["id"] for unit in units}
+    asks = list(asks)
+    for one_thread in (False, True):
+        units = [ask.unit() for ask in asks if (ask.case.name == ONE_THREAD) == one_thread]
+        if units:
+            _process(library, {"units": units, "one_thread": one_thread}, folder, keep)
+
+
+def _process(library: str, job: dict[str, Any], folder: Path, keep: Callable[[str, dict[str, Any]], None]) -> None:
+    left = {unit["id"] for unit in job["units"]}
 
     def listen(event: Event) -> None:
         match event["event"]:
@@ -94,8 +102,8 @@ def _library(library: str, asks: Iterable[Ask], folder: Path, keep: Callable[[st
                 left.clear()
 
     run_worker(
-        lambda job: python("-m", "lossbench.harness.semantics.worker", library, str(job)),
-        library, {"units": units}, folder.resolve(), listen, PATIENCE,
+        lambda path: python("-m", "lossbench.harness.semantics.worker", library, str(path)),
+        library, job, folder.resolve(), listen, PATIENCE,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ Inputs are dyadic, so that shifting, negating and permuting them is exact: a dif
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,10 @@ from lossbench.harness.semantics.ask import Answer, Array, Case
 #: Largest difference, in ulps of float32 at the larger answer, at which a law holds: rounding explains it.
 HOLDS_ULP, NEARLY_ULP = 16.0, 4096.0
 SHIFT, LONG = 64.0, 64
+#: Repetitions of the base batch that make every library share the work among threads.
+TILE = 1 << 14
+#: The ask that goes to a process whose pools have one thread.
+ONE_THREAD = "one thread"
 CLASSES = ("softmax_xent", "prob_xent")
 
 _Z = np.array([[0.5, -1.25, 2.0, 1.0], [1.5, 1.0, -0.75, -4.0], [-0.5, 0.25, 1.0, 8.0], [2.5, -1.0, 0.125, 3.0],
@@ -82,6 +86,8 @@ def cases(form: str, options: str, encodings: tuple[str, ...]) -> Iterator[Case]
     times = -(-LONG // len(x))
     yield case("long", np.concatenate([x] * times), None if y is None else np.concatenate([y] * times))
     yield case("alone", x[:1], None if y is None else y[:1])
+    for name in ("all threads", ONE_THREAD):
+        yield replace(case(name, x, y), tile=TILE)
     if form == "softmax_xent" and y is not None:
         two = np.stack([np.zeros_like(_V), _V], axis=1)
         yield case("two classes", two, np.eye(2, dtype=np.float32)[_B.astype(int)])
@@ -139,6 +145,7 @@ LAWS: tuple[Law, ...] = (
     Law("not negative", "a loss is at least 0", _negative),
     Law("split", "two halves are the whole batch", _halves),
     Law("alone", "a case alone, and inside a longer batch", _equal("long", "alone", lambda a: a[:1])),
+    Law("one thread = all", "a long batch, whatever the number of threads", _equal("all threads", ONE_THREAD)),
     Law("eager = compiled", "every mode gives the same", _equal("eager", "base")),
 )
 #: Laws that hold for some forms only.

@@ -83,8 +83,11 @@ def questions(subject: Subject) -> Iterator[tuple[str, Case, list[str]]]:
             yield "conventions", case, []
     for case, names in special.cases(form, options, encodings):
         yield "special", case, names
+    first = subject.mode == adapter_of(subject.library).modes[0]
+    plain = subject.entries[0].tier != "full" and not subject.entries[0].rowwise
     for case in laws.cases(form, options, encodings):
-        yield "laws", case, []
+        if not case.tile or (first and plain):  # threads are a matter of the function itself
+            yield "laws", case, []
 
 
 def asks(library: str, full: bool = False, globs: Iterable[str] | None = None) -> list[Ask]:

@@ -30,6 +30,12 @@ from lossbench.reference import form_of
 
 #: Names by which expressions know modules.
 ALIASES = {"tensorflow": "tf", "numpy": "np"}
+#: What makes the pools of the libraries have one thread.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+}  # fmt: skip
 #: Warnings about a library's own future say nothing about the labels.
 _NOT_MEANT = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning, ImportWarning)
 
@@ -74,6 +80,8 @@ class Library:
             result = eval(unit["expression"], dict(self.names))  # our own table of formulas
             value, dtype = self._get(result)
             return {"status": "measured", "dtype": dtype, "value": packed(value)}
+        if unit["tile"]:
+            inputs = [np.concatenate([array] * unit["tile"]) for array in inputs]
         call = call_of(self.adapter, unit["form"], unit["call"], unit["encoding"], unit["options"])
         function = self._function(unit, call)
         rows = len(inputs[0])
@@ -89,6 +97,8 @@ class Library:
             result = function(*(self._put(array) for array in inputs))
             parts = [self._get(part) for part in (result if unit["work"] == "FB" else (result,))]
             joined, dtype = [array for array, _ in parts], parts[0][1]
+        if unit["tile"]:
+            joined = [_extremes(array, unit["tile"]) for array in joined[:1]]
         named = dict(zip(("value", "grad"), map(packed, joined), strict=False))
         return {"status": "measured", "dtype": dtype, **named}
 
@@ -128,6 +138,12 @@ class Library:
         return self._built[key]
 
 
+def _extremes(array: Any, tile: int) -> Any:
+    """Smallest and largest result of each row of a batch that was repeated."""
+    tiles = array.reshape(tile, -1, *array.shape[1:])
+    return np.concatenate([tiles.min(0), tiles.max(0)])
+
+
 def main(library: str, job_path: str) -> int:
     """Run a job; the exit status is 0 even when asks failed, because each failure was reported."""
     events: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -138,6 +154,8 @@ def main(library: str, job_path: str) -> int:
         events.flush()
 
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
+    if job["one_thread"]:
+        os.environ.update(ONE_THREAD)  # before the library is loaded
     try:
         loaded = Library(adapter_of(library))
     except BaseException as error:

@@ -54,7 +54,7 @@ def test_every_law_is_of_some_form():
 @pytest.mark.parametrize(
     ("ask", "law"),
     [("shifted", "shift"), ("permuted", "permutation"), ("masked", "mask"), ("as onehot", "index = one-hot"),
-     ("as soft", "one-hot = soft"), ("second half", "split"), ("alone", "alone")],
+     ("as soft", "one-hot = soft"), ("second half", "split"), ("alone", "alone"), ("one thread", "one thread = all")],
 )  # fmt: skip
 def test_a_fault_breaks_its_law(ask, law):
     given = answers("softmax_xent", lambda name, value: value + (name == ask))
