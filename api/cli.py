@@ -16,6 +16,7 @@ _COMMANDS = {
     "list": "lossbench.listing",
     "run": "lossbench.running",
     "explain": "lossbench.explaining",
+    "conventions": "lossbench.conventions",
     "report": "lossbench.reporting",
     "gate": "lossbench.gating",
     "accept": "lossbench.gating",
@@ -78,6 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--impl", action="append", metavar="GLOB",
                          help="only library:call:mode:device like this; none asks no library")  # fmt: skip
     explain.add_argument("--options", default="", metavar="S", help="options of the form, such as over=mean")
+
+    meaning = commands.add_parser(
+        "conventions", help="what every call makes of labels, special values and laws; some minutes"
+    )
+    meaning.add_argument("--impl", action="append", metavar="GLOB", help="only library:call:mode:device like this")
+    meaning.add_argument("--full", action="store_true", help="torch.compile too, and every mode of classes and aliases")
+    meaning.add_argument("--out", type=Path, metavar="DIR",
+                         help="folder to write into, that of a run too; goes on where it was interrupted")  # fmt: skip
 
     report = commands.add_parser("report", help="render the reports of a run again, without measuring")
     gate = commands.add_parser("gate", help="compare a run with the baseline of this platform")

@@ -51,7 +51,7 @@ def _print_duels(results: Results) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Render the reports of a folder and print their paths."""
-    if not (arguments.dir / "rows.jsonl").exists() and not (arguments.dir / "rows.parquet").exists():
+    if not any((arguments.dir / name).exists() for name in ("rows.jsonl", "rows.parquet", "semantics.json")):
         raise FileNotFoundError(f"{arguments.dir} holds no run (no rows.jsonl)")
     paths = write(arguments.dir, print)
     if arguments.json:

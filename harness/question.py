@@ -112,12 +112,13 @@ def encoding_of(form: Form, y: Array | None) -> str:
 def claims(question: Question, globs: Iterable[str] | None = None, device: str = "cpu") -> list[Claim]:
     """Every implementation that claims the question's form, in the order of the libraries, absences included.
 
-    globs: ids to be asked, in any mode; None is every call in the modes that compile nothing. ValueError names
-    the nearest implementations of the form where a glob matches none of them.
+    globs: ids to be asked, in any mode; None is every call in the modes that compile nothing, without the classes and
+    aliases that only pass on to a call of another name. ValueError names the nearest implementations of the form
+    where a glob matches none of them.
     """
     found = list(_claims(question, device))
     if globs is None:
-        return [claim for claim in found if claim.mode not in COMPILED]
+        return [claim for claim in found if claim.mode not in COMPILED and not _passes_on(claim, question.form)]
     globs = list(globs)
     for glob in globs:
         if not any(fnmatchcase(claim.id, glob) for claim in found):
@@ -127,6 +128,12 @@ def claims(question: Question, globs: Iterable[str] | None = None, device: str =
                 f"impl: {glob!r} matches no implementation of {question.form}, nearest are {', '.join(near)}"
             )
     return [claim for claim in found if any(fnmatchcase(claim.id, glob) for glob in globs)]
+
+
+def _passes_on(claim: Claim, form: str) -> bool:
+    """Whether the tables measure the call in the full tier only, because another name is the same."""
+    calls = [c for c in adapter_of(claim.library).calls if (c.form, c.name) == (form, claim.call)]
+    return bool(calls) and all(call.tier == "full" for call in calls)
 
 
 def _claims(question: Question, device: str) -> Iterator[Claim]:

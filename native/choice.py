@@ -41,11 +41,17 @@ def implementation() -> tuple[str, str]:
 
 def _obstacle() -> str:
     """Why compiled kernels cannot be used here, or ""."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        return "NUMBA_DISABLE_JIT is set"
+    return _lacking()
+
+
+@cache
+def _lacking() -> str:
+    """What the installation or the CPU lacks, or "". Dear to find out, and does not change."""
     for module in ("numba", "llvmlite"):
         if importlib.util.find_spec(module) is None:
             return f"{module} is not installed"
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        return "NUMBA_DISABLE_JIT is set"
     from llvmlite.binding import get_host_cpu_features, get_process_triple
 
     triple = get_process_triple()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lossbench.harness.rows import BAD, CATEGORIES
 from lossbench.reference import FORMS
-from lossbench.reports import accuracy, duels, landmarks, outcomes, speed_charts, worst
+from lossbench.reports import accuracy, advice, duels, landmarks, outcomes, semantics, speed_charts, worst
 from lossbench.reports.blocks import Block, Bullets, Cell, Section, Table
 from lossbench.reports.conventions import conventions
 from lossbench.reports.coverage import coverage, failures
@@ -55,6 +55,11 @@ def title_of(results: Results) -> str:
 
 def sections(results: Results, detail: Detail) -> list[Section]:
     """Every section of the report, in reading order."""
+    meanings = semantics.sections(results.semantics, detail.full)
+    if meanings:
+        meanings.insert(1, advice.section(results.semantics, results.throughput))
+    if meanings and not results.records:
+        return [*meanings]
     found = races(results)
     parts = [what_was_run(results), _headlines(results, found, detail)]
     titles = accuracy.titles(results)
@@ -65,6 +70,7 @@ def sections(results: Results, detail: Detail) -> list[Section]:
         parts.append(_flush(results))
     else:
         parts.append(Section("Accuracy", "accuracy", ["This run measured no accuracy."]))
+    parts += meanings
     parts.append(_speed(results, found, detail))
     parts.append(duels.section(results, detail.full))
     parts.append(_coverage(results))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,7 @@ from lossbench.reports.notation import Identity, form_title, short_names
 PAIR = "equivalence"
 _TIMES = ("seconds", "elements_per_s", "gb_per_s", "first_call_s", "import_s", "native_ratio")
 #: Files of one run, below its folder.
-ROWS, ENVIRONMENT, PLAN = "rows.jsonl", "env.json", "plan.json"
+ROWS, ENVIRONMENT, PLAN, SEMANTICS = "rows.jsonl", "env.json", "plan.json", "semantics.json"
 PARQUET, ACCURACY, THROUGHPUT = "rows.parquet", "accuracy.csv", "throughput.csv"
 
 _INTEGERS = ("threads", "n")
@@ -50,13 +50,14 @@ class Results:
     records: the same rows as dictionaries for the tables: without a measurement value, lo and hi are NaN;
     n_bad, bad (the counts of the defects that occur), title (form with its options) and implementation
     (short name, empty for the absence of a whole form) are added.
-    environment, plan: contents of env.json and plan.json, empty when the file is not there.
+    environment, plan, semantics: contents of env.json, plan.json and semantics.json, empty when the file is not there.
     """
 
     rows: pd.DataFrame
     records: list[Record]
     environment: dict[str, Any]
     plan: dict[str, Any]
+    semantics: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def calls(self) -> dict[str, tuple[str, str]]:
@@ -143,7 +144,7 @@ def load(folder: Path) -> Results:
         records = [_record(row) for row in _stored(folder / PARQUET)]
     rows = frame(records)
     _add_names(records)
-    return Results(rows, records, environment, plan)
+    return Results(rows, records, environment, plan, _document(folder / SEMANTICS))
 
 
 def frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -22,6 +22,8 @@ LIBRARIES: tuple[str, ...] = (
     "tensorflow",
     "keras",
     "sklearn",
+    "statsmodels",
+    "onnxruntime",
     "native",
 )
 

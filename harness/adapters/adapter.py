@@ -46,7 +46,9 @@ class Call:
     options: canonical option string of the form that the call computes, "" for none.
     gradient: "autodiff"; or a function with fn's signature that returns the gradient array; or Unsupported.
     rowwise: the call only returns a mean or sum: it is fed one row at a time, shapes (1,) or (1, K).
-    modes: modes or dtypes of the library that this call lacks, with the reason.
+    lacks: modes or dtypes of the library that this call lacks, with the reason.
+    tier: the smallest tier of a run that measures the call: "full" for a class or an alias that only passes on
+        to a call measured by another name. Its conventions are asked in any case.
     """
 
     form: str
@@ -57,6 +59,7 @@ class Call:
     gradient: Callable[..., Any] | Unsupported | str = "autodiff"
     rowwise: bool = False
     lacks: Mapping[str, Unsupported] = field(default_factory=dict)
+    tier: str = "quick"
 
 
 @dataclass(frozen=True)

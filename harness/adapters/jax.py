@@ -2,8 +2,8 @@
 
 JAX has building blocks and no losses (those are optax's). Its functions dispatch one compiled kernel
 per primitive when called as they are ("eager"), or become one XLA program under `jax.jit` ("jit").
-Names are relative to `jax.`; names that are one function are listed once: `scipy.special.logsumexp`
-is `nn.logsumexp`, and `scipy.special.softmax` and `log_softmax` only pass on to those of `nn`.
+Names are relative to `jax.`; `scipy.special.logsumexp` is `nn.logsumexp`, and `scipy.special.softmax` and
+`log_softmax` only pass on to those of `nn`: these names are measured in the full tier.
 """
 
 from __future__ import annotations
@@ -61,6 +61,16 @@ CALLS: tuple[Call, ...] = (
          lambda jax, q, y: -jax.scipy.special.xlogy(y, q).sum(-1), _ROWS),
     Call("prob_xent", "numpy.take_along_axis+log",
          lambda jax, q, t: -jax.numpy.log(_at_index(jax, q, t)), _INDEX),
+    Call("prob_xent", "scipy.special.rel_entr+sum",
+         lambda jax, q, y: jax.scipy.special.rel_entr(y, q).sum(-1), ("onehot",), tier="default"),
+    Call("prob_xent", "scipy.special.entr+rel_entr",
+         lambda jax, q, y: (jax.scipy.special.entr(y) + jax.scipy.special.rel_entr(y, q)).sum(-1), _ROWS,
+         tier="default"),
+    Call("softplus", "numpy.logaddexp", lambda jax, x: jax.numpy.logaddexp(x, jax.numpy.zeros_like(x)), tier="default"),
+    Call("logsumexp", "scipy.special.logsumexp", lambda jax, x: jax.scipy.special.logsumexp(x, axis=-1), tier="full"),
+    Call("softmax", "scipy.special.softmax", lambda jax, x: jax.scipy.special.softmax(x, axis=-1), tier="full"),
+    Call("log_softmax", "scipy.special.log_softmax",
+         lambda jax, x: jax.scipy.special.log_softmax(x, axis=-1), tier="full"),
     Call("softmax_xent", "nn.log_softmax+sum", lambda jax, z, y: -(y * jax.nn.log_softmax(z)).sum(-1), _ROWS),
     Call("softmax_xent", "nn.log_softmax+take_along_axis",
          lambda jax, z, t: -_at_index(jax, jax.nn.log_softmax(z), t), _INDEX),

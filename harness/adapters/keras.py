@@ -4,7 +4,7 @@ Names are relative to `keras.`. Losses that average over the last axis are fed c
 so that the mean is the element itself. The classes compute in `floatx()` whatever they are given,
 float32 by default: their results say so by their dtype. From probabilities, the categorical losses
 normalise first (or do so by taking a softmax of log q), which is option "normalized" of `prob_xent`;
-the form without it is a composition.
+the form without it is a composition. `losses.kl_divergence` replaces every zero label by 1e-7 and is no form.
 
 `activations.sigmoid+losses...` and `activations.softmax+losses...` are the usual last layer and loss:
 Keras leaves the logits on the activation's result, and a loss that gets this very tensor uses them.
@@ -117,6 +117,21 @@ CALLS: tuple[Call, ...] = (
     _call("prob_bce", "losses.binary_crossentropy", False, _SOFT),
     _call("prob_bce", "losses.BinaryCrossentropy", False, _SOFT),
     _call("prob_bce", "ops.binary_crossentropy", False, _SOFT),
+    # A focal loss with gamma = 0 weighs nothing: it is the cross-entropy.
+    Call("sigmoid_bce", "losses.binary_focal_crossentropy(gamma=0, from_logits=True)",
+         lambda keras, z, y: keras.losses.binary_focal_crossentropy(
+             _column(keras, y), _column(keras, z), gamma=0.0, from_logits=True), _SOFT, tier="default"),
+    Call("prob_bce", "losses.binary_focal_crossentropy(gamma=0)",
+         lambda keras, p, y: keras.losses.binary_focal_crossentropy(_column(keras, y), _column(keras, p), gamma=0.0),
+         _SOFT, tier="default"),
+    Call("softmax_xent", "losses.categorical_focal_crossentropy(alpha=1, gamma=0, from_logits=True)",
+         lambda keras, z, y: keras.losses.categorical_focal_crossentropy(
+             y, z, alpha=1.0, gamma=0.0, from_logits=True), _ROWS, tier="default"),
+    Call("prob_xent", "losses.categorical_focal_crossentropy(alpha=1, gamma=0)",
+         lambda keras, q, y: keras.losses.categorical_focal_crossentropy(y, q, alpha=1.0, gamma=0.0), _ROWS,
+         "normalized", tier="default"),
+    Call("margin_logistic", "ops.log_sigmoid", lambda keras, z, y: -keras.ops.log_sigmoid(y * z), _SIGNED,
+         tier="default"),
     Call("margin_logistic", "ops.softplus", lambda keras, z, y: keras.ops.softplus(-y * z), _SIGNED),
     Call("sigmoid_mse", "activations.sigmoid+losses.mean_squared_error", _sigmoid_mse, _SOFT),
     Call("bernoulli_likelihood", "ops.sigmoid+ops.prod",

@@ -15,6 +15,18 @@ from lossbench.harness.adapters.adapter import Call, Unsupported, unsupported
 from lossbench.harness.adapters.jax import JaxAdapter
 
 
+def _jnp() -> Any:
+    import jax
+
+    return jax.numpy
+
+
+def _log_softmax(z: Any) -> Any:
+    import jax
+
+    return jax.nn.log_softmax(z)
+
+
 @functools.cache
 def _fenchel_young(optax: Any) -> Any:
     """The Fenchel-Young loss of logsumexp, logsumexp(z) - <y, z>: cross-entropy where y sums to exactly 1."""
@@ -47,6 +59,17 @@ CALLS: tuple[Call, ...] = (
     # One-hot only: soft labels that were rounded do not sum to exactly 1, and there this is another function.
     Call("softmax_xent", "losses.make_fenchel_young_loss(logsumexp)",
          lambda optax, z, y: _fenchel_young(optax)(z, y), _ONEHOT),
+    # Divergences are cross-entropies of one-hot labels, whose entropy is zero: 0 * inf with log-targets.
+    Call("prob_xent", "losses.kl_divergence",
+         lambda optax, q, y: optax.losses.kl_divergence(_jnp().log(q), y), _ONEHOT),
+    Call("softmax_xent", "losses.kl_divergence",
+         lambda optax, z, y: optax.losses.kl_divergence(_log_softmax(z), y), _ONEHOT, tier="default"),
+    Call("softmax_xent", "losses.generalized_kl_divergence",
+         lambda optax, z, y: optax.losses.generalized_kl_divergence(_log_softmax(z), y), _ONEHOT, tier="default"),
+    Call("softmax_xent", "losses.softmax_cross_entropy",
+         lambda optax, z, y: optax.losses.softmax_cross_entropy(z, y), _ROWS, tier="full"),
+    Call("sigmoid_bce", "losses.sigmoid_focal_loss(alpha=0.5, gamma=0)*2",
+         lambda optax, z, y: 2 * optax.losses.sigmoid_focal_loss(z, y, alpha=0.5, gamma=0.0), _SOFT, tier="default"),
     Call("sigmoid_bce", "sigmoid_binary_cross_entropy",
          lambda optax, z, y: optax.sigmoid_binary_cross_entropy(z, y), _SOFT),
     Call("sigmoid_bce", "sigmoid_focal_loss(gamma=0)",
@@ -77,9 +100,8 @@ class OptaxAdapter(JaxAdapter):
         "softmax": _BLOCK,
         "log_softmax": _BLOCK,
         "logsumexp": _BLOCK,
-        "prob_xent": unsupported(
-            "optax's cross-entropies take logits, and its KL divergences log-probabilities."
-        ),
+        "prob_xent:index": unsupported("optax's cross-entropies take logits, and its divergences distributions."),
+        "prob_xent:soft": unsupported("optax's divergences subtract the entropy of a soft label."),
         "prob_bce": unsupported("optax's binary cross-entropies take logits, none takes a probability."),
         "margin_logistic": unsupported(
             "optax's losses for -1/+1 labels are hinge_loss and losses.perceptron_loss; none is logistic."

@@ -1,7 +1,8 @@
 """PyTorch: the public losses of `torch.nn.functional` and `torch.distributions`, eager and compiled.
 
-Modules (`nn.CrossEntropyLoss`, ...) call these functions and are not listed twice. `kl_div` gives
-H(y, q) - H(y) and `linear_cross_entropy` owns a matrix product; neither is one of the forms.
+Modules (`nn.CrossEntropyLoss`, ...) only call these functions: they are measured in the full tier. `kl_div` gives
+H(y, q) - H(y), which is the cross-entropy of a one-hot label. `linear_cross_entropy` owns a matrix product: it is
+fed one feature that is 1, so that its weights are the logits, a row at a time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from lossbench.harness.adapters.adapter import Adapter, Array, Call, unsupported
 
 INDEX, ONEHOT, BINARY, SIGNED = ("index",), ("onehot",), ("binary",), ("signed",)
 SOFT_CLASSES, SOFT = ("onehot", "soft"), ("binary", "soft")
+ONE_ROW = unsupported("fed one row at a time, it would be compiled for shapes that nobody uses")
 
 
 def _bce(t: Any, z: Any, y: Any) -> Any:
@@ -34,6 +36,25 @@ def _categorical(t: Any, y: Any, **parameter: Any) -> Any:
 
 def _onehot_categorical(t: Any, y: Any, **parameter: Any) -> Any:
     return t.distributions.OneHotCategorical(**parameter, validate_args=False).log_prob(y)
+
+
+def _kl_div(t: Any, logs: Any, y: Any) -> Any:
+    """D(y, q) from log q, summed over the classes."""
+    return t.nn.functional.kl_div(logs, y, reduction="none").sum(-1)
+
+
+def _linear(t: Any, z: Any, y: Any) -> Any:
+    """Cross-entropy of one row: the product of its logits, as weights, with a single feature 1 is exact."""
+    feature = t.ones((1, 1), dtype=z.dtype, device=z.device)
+    return t.nn.functional.linear_cross_entropy(feature, z.reshape(-1, 1), y, reduction="none")
+
+
+def _module(form: str, name: str, encodings: tuple[str, ...], options: str = "") -> Call:
+    """A loss class of `torch.nn`, unreduced; `name` is the attribute path."""
+    return Call(
+        form, name, lambda t, x, y: getattr(t.nn, name.removeprefix("nn."))(reduction="none")(x, y), encodings, options,
+        tier="full",
+    )  # fmt: skip
 
 
 def _cross_entropy(t: Any, z: Any, y: Any) -> Any:
@@ -58,6 +79,21 @@ CALLS = (
          lambda t, z, y: -_categorical(t, y, logits=z), INDEX),
     Call("softmax_xent", "distributions.OneHotCategorical(logits).log_prob",
          lambda t, z, y: -_onehot_categorical(t, y, logits=z), ONEHOT),
+    Call("prob_xent", "log+nn.functional.kl_div+sum",
+         lambda t, q, y: _kl_div(t, t.log(q), y), ONEHOT, tier="default"),
+    Call("softmax_xent", "log_softmax+nn.functional.kl_div+sum",
+         lambda t, z, y: _kl_div(t, t.log_softmax(z, -1), y), ONEHOT, tier="default"),
+    Call("softmax_xent", "log_softmax+nn.KLDivLoss+sum",
+         lambda t, z, y: t.nn.KLDivLoss(reduction="none")(t.log_softmax(z, -1), y).sum(-1), ONEHOT, tier="full"),
+    Call("softmax_xent", "nn.functional.linear_cross_entropy", _linear, INDEX, rowwise=True, tier="full",
+         lacks={"compile": ONE_ROW, "compile-max-autotune": ONE_ROW}),
+    _module("softmax_xent", "nn.CrossEntropyLoss", INDEX + SOFT_CLASSES),
+    Call("softmax_xent", "log_softmax+nn.NLLLoss",
+         lambda t, z, y: t.nn.NLLLoss(reduction="none")(t.log_softmax(z, -1), y), INDEX, tier="full"),
+    _module("sigmoid_bce", "nn.BCEWithLogitsLoss", SOFT),
+    _module("prob_bce", "nn.BCELoss", SOFT),
+    _module("margin_logistic", "nn.SoftMarginLoss", SIGNED),
+    _module("multilabel_bce", "nn.MultiLabelSoftMarginLoss", BINARY, "over=mean"),
     Call("sigmoid_bce", "nn.functional.binary_cross_entropy_with_logits", _bce, SOFT),
     Call("sigmoid_bce", "distributions.Bernoulli(logits).log_prob",
          lambda t, z, y: -_bernoulli(t, y, logits=z), BINARY),
@@ -92,6 +128,11 @@ CALLS = (
     Call("log_sigmoid", "nn.functional.logsigmoid", lambda t, x: t.nn.functional.logsigmoid(x)),
     Call("softplus", "nn.functional.softplus", lambda t, x: t.nn.functional.softplus(x)),
     Call("softplus", "logaddexp", lambda t, x: t.logaddexp(x, t.zeros_like(x))),
+    Call("sigmoid", "nn.functional.sigmoid", lambda t, x: t.nn.functional.sigmoid(x), tier="full"),
+    Call("log_sigmoid", "nn.LogSigmoid", lambda t, x: t.nn.LogSigmoid()(x), tier="full"),
+    Call("softplus", "nn.Softplus", lambda t, x: t.nn.Softplus()(x), tier="full"),
+    Call("softmax", "nn.functional.softmax", lambda t, x: t.nn.functional.softmax(x, -1), tier="full"),
+    Call("log_softmax", "nn.functional.log_softmax", lambda t, x: t.nn.functional.log_softmax(x, -1), tier="full"),
     Call("softmax", "softmax", lambda t, x: t.softmax(x, -1)),
     Call("softmax", "special.softmax", lambda t, x: t.special.softmax(x, -1)),
     Call("log_softmax", "log_softmax", lambda t, x: t.log_softmax(x, -1)),

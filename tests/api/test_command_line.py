@@ -149,3 +149,20 @@ def test_exact_is_reached_from_the_top():
     assert float(lossbench.exact("sigmoid", 0.0, dtype="float32").value) == 0.5
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lossbench.nothing
+
+
+def test_conventions_are_asked_judged_and_reported(tmp_path):
+    asked = ("conventions", "--impl", "native:softmax_xent:*", "--out", "c", "--json")
+    result = lossbench(*asked, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert answer["counts"]["conventions"]["right"] > 0 and "silently wrong" not in answer["counts"]["conventions"]
+    names = {path.rpartition("/")[2] for path in answer["reports"]}
+    assert names >= {"report.md", "report.html", "findings.md", "reproducers"}
+    again = lossbench("report", "c", cwd=tmp_path)
+    assert again.returncode == 0 and "findings.md" in again.stdout
+
+
+def test_conventions_of_nothing_are_refused(tmp_path):
+    result = lossbench("conventions", "--impl", "nothing:*", "--out", "c", cwd=tmp_path)
+    assert result.returncode == 2 and "matches no installed implementation" in result.stderr

@@ -14,7 +14,7 @@ import pytest
 from lossbench.harness import controller, timing
 from lossbench.harness.adapters import adapter_of
 from lossbench.harness.adapters.adapter import Adapter, Unsupported
-from lossbench.harness.plan import COMPILED, LEFT_OUT, Filters, make_plan
+from lossbench.harness.plan import COMPILED, LEFT_OUT, Filters, call_of, make_plan
 from lossbench.harness.rows import KEY, Row, RowFile
 from lossbench.harness.scoring import Context
 from lossbench.harness.timing import Cell
@@ -61,10 +61,16 @@ def large(c):
     return c.shape in (*throughput.SCALAR_LARGE, *throughput.CLASS_LARGE)
 
 
+def rank(c):
+    """The smallest tier that measures the cell's call, as its place in TIERS."""
+    return TIERS.index(call_of(adapter_of(c.library), c.form, c.call, c.encoding, c.options).tier)
+
+
 #: What the sentences on timing mean, and those on accuracy, because what is not measured is not timed.
 MEANT = {
     "quick": lambda c: (
-        not middle(c)
+        rank(c) > 0
+        or not middle(c)
         or c.dtype != "float32"
         or (c.library == "tensorflow" and c.mode in ("graph", "xla"))
         or eager_jax(c)
@@ -72,7 +78,8 @@ MEANT = {
         or (c.library == "keras" and c.mode in ("graph", "xla"))
     ),
     "default": lambda c: (
-        large(c)
+        rank(c) > 1
+        or large(c)
         or c.dtype in ("float16", "bfloat16")
         or ((c.dtype == "float64" or c.mode in COMPILED or eager_jax(c)) and not middle(c))
         or ((c.mode in COMPILED or eager_jax(c)) and c.dtype != "float32")
@@ -133,7 +140,8 @@ def test_every_implementation_is_timed_or_not_with_a_reason(plans, cells, tier):
 
 def cell_of(unit):
     shape = throughput.shapes(form_of(unit.form), "quick", True)[0]
-    return cell(library=unit.library, form=unit.form, dtype=unit.dtype, shape=shape)
+    named = {name: getattr(unit, name) for name in ("library", "call", "form", "encoding", "options", "dtype")}
+    return Cell(mode="eager", device="cpu", work="F", shape=shape, **named)
 
 
 def test_gradients_are_timed_where_there_are_some(cells):

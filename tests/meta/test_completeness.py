@@ -21,7 +21,7 @@ from lossbench.harness.equivalence import EQUIVALENCES, Equivalence
 from lossbench.harness.plan import missing_reason
 from lossbench.reference import FORMS, Form
 from lossbench.reference.form import ENCODINGS
-from lossbench.suites import SUITES, Suite
+from lossbench.suites import SUITES, TIERS, Suite
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("reference", "suites", "harness", "native", "reports", "api")
@@ -105,6 +105,7 @@ def test_every_call_is_of_a_form(library):
     for call in adapter_of(library).calls:
         assert set(call.encodings) <= set(known[call.form].encodings)
         known[call.form].said(call.options)
+        assert call.tier in TIERS
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)

@@ -25,6 +25,9 @@ PLACES = {
     "tensorflow": ("harness/adapters/tensorflow", "harness/adapters/keras"),
     "keras": ("harness/adapters/keras",),
     "sklearn": ("harness/adapters/sklearn",),
+    "statsmodels": ("harness/adapters/statsmodels",),
+    "onnx": ("harness/adapters/onnxruntime",),
+    "onnxruntime": ("harness/adapters/onnxruntime",),
     "scipy": ("harness/adapters/scipy",),
     "mpmath": ("reference/",),
     "gmpy2": ("reference/",),
@@ -46,7 +49,7 @@ FREE = {"numpy", "ml_dtypes", "markupsafe", "lossbench"}
 
 #: What the first second of a user's acquaintance must not pay for.
 HEAVY = (
-    *("torch", "jax", "optax", "tensorflow", "keras", "sklearn", "scipy", "numba"),
+    *("torch", "jax", "optax", "tensorflow", "keras", "sklearn", "statsmodels", "onnxruntime", "scipy", "numba"),
     *("pandas", "pyarrow", "altair", "vl_convert", "jinja2"),
 )
 

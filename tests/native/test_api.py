@@ -294,6 +294,7 @@ def test_the_implementation_is_chosen_with_a_reason(monkeypatch):
             native.implementation()
         choice.implementation.cache_clear()
         monkeypatch.delenv("LOSSBENCH_NATIVE")
+        choice._lacking.cache_clear()
         monkeypatch.setattr(choice.importlib.util, "find_spec", lambda name: None)
         assert native.implementation() == ("numpy", "numba is not installed")
         with pytest.raises(ImportError, match="numba is not installed"), native.using("numba"):
@@ -303,4 +304,5 @@ def test_the_implementation_is_chosen_with_a_reason(monkeypatch):
         with pytest.raises(ImportError, match="LOSSBENCH_NATIVE=numba, but numba is not installed"):
             native.implementation()
     finally:
+        choice._lacking.cache_clear()
         choice.implementation.cache_clear()
