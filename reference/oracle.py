@@ -147,8 +147,9 @@ def _completed(
 
 
 def same_results(one: Exact, other: Exact) -> npt.NDArray[np.bool_]:
-    """Where two answers are the same number: value, ulp, and tails within their radii."""
-    values = (one.value == other.value) | (np.isnan(one.value) & np.isnan(other.value))
+    """Where two answers are the same number: value, sign of a zero, ulp, and tails within their radii."""
+    equal = (one.value == other.value) & (np.signbit(one.value) == np.signbit(other.value))
+    values = equal | (np.isnan(one.value) & np.isnan(other.value))
     slack = one.certificates["radius"] + other.certificates["radius"] + 2.0**-50
     alike: npt.NDArray[np.bool_] = (one.ulp_exponent == other.ulp_exponent) & (np.abs(one.tail - other.tail) <= slack)
     both: npt.NDArray[np.bool_] = values & (alike | ~np.isfinite(one.value))

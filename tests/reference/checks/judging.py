@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tests.reference.copies import Copy
 
 inf, nan = math.inf, math.nan
@@ -40,7 +42,24 @@ def check_referee(copy: Copy) -> str | None:
         other = certified(rounded(*second), certificate(kind, 64, radius, "O2"))
         if reference.referee.agree(rounded(*first), other) is not same:
             return f"{first} and {second} ({kind}, {radius}) agree: {not same}"
-    return _liars(copy)
+    return _arrays(copy) or _liars(copy)
+
+
+def _arrays(copy: Copy) -> str | None:
+    """The same table, where it is about arrays of the bulk tier: there every tail comes with its radius."""
+    reference = copy.reference
+    kinds, dtype = reference.certificate.KINDS, reference.certificate.CERTIFICATE
+
+    def held(side: int, oracle: int):
+        value, exponent, tail = (np.array(part) for part in zip(*(row[side] for row in AGREEMENT), strict=True))
+        packed = [(kinds.index(row[2]), oracle, 64, row[3] * side + 2.0**-44 * (1 - side)) for row in AGREEMENT]
+        return reference.Exact(value, exponent.astype(np.int32), tail, np.array(packed, dtype))
+
+    same = reference.oracle.same_results(held(0, 2), held(1, 0))
+    for row, alike in zip(AGREEMENT, same, strict=True):
+        if alike != row[4]:
+            return f"in arrays {row[0]} and {row[1]} ({row[2]}, {row[3]}) agree: {alike}"
+    return None
 
 
 def _liars(copy: Copy) -> str | None:

@@ -62,6 +62,11 @@ JUDGING = (
     Fault(_ORACLE, "c.precision, c.radius)", "c.precision, 0.0)", "a radius that is not handed on"),
     Fault(_CASE, "and b == options.ignore_index)", "and b != options.ignore_index)", "the other rows are ignored"),
     Fault(_CASE, "and b == options.ignore_index)", "and False)", "no row is ignored"),
+    Fault(_ORACLE, "values & (alike | ~np", "values | (alike | ~np", "bulk results that always agree"),
+    Fault(_ORACLE, "(one.ulp_exponent == other.ulp_exponent) & (np", "(np", "ulps not compared in bulk"),
+    Fault(_ORACLE, "<= slack)", "<= 1.0)", "any tail will do in bulk"),
+    Fault(_ORACLE, "(np.isnan(one.value) & np.isnan(", "(np.isnan(one.value) | np.isnan(", "NaN is anything in bulk"),
+    Fault(_ORACLE, " & (np.signbit(one.value) == np.signbit(other.value))", "", "signs of zeros in bulk"),
     Fault(_CASE, "float(k == self.y)", "float(k + 1 == self.y)", "classes counted from 1"),
     Fault(
         _CASE, "for case in self.cases if not case.ignored", "for case in self.cases", "ignored rows count in a mean"
