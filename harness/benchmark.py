@@ -99,7 +99,7 @@ def _against_native(cell: dict[str, Any], control: Any, run: Callable[[], Any], 
     own, _ = _prepare(adapter, lib, cell, cell["form"], adapter.modes[0])
     own()
     gc.disable()
-    ratios = duel(run, own, seconds, _JOB["budget"], zlib.crc32(cell["id"].encode()))
+    ratios = duel(run, own, seconds, _JOB["budget"] / 2, zlib.crc32(cell["id"].encode()))
     gc.enable()
     return ratios
 

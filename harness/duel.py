@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 #: Blocks of a duel, as the budget allows.
-FEWEST, MOST = 6, 40
+FEWEST, MOST = 5, 40
 #: A turn repeats its call until it takes this long.
 TURN_S = 1e-4
 #: Ratio up to which two times are called the same: runs of one thing on one machine differ by as much.
