@@ -181,8 +181,8 @@ def test_no_file_names_the_place_where_it_was_written():
     ("text", "count"),
     [
         ("see /home/someone/project", 1),
-        ("'/root/w/env'", 1),
-        ("open('/work/main/x')", 1),
+        ("'/root/venv'", 1),
+        ("open('/work/tree/x')", 1),
         ("C:\\Users\\someone", 1),
         ("on build-host-17, as seen", 1),
         ("build-host-170 and my-build-host-17", 0),
