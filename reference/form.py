@@ -78,9 +78,13 @@ class Form:
         """Whether a label is a class, so that an index may stand for it."""
         return "index" in self.encodings
 
+    def by_component(self, quantity: str) -> bool:
+        """Whether a quantity has the class axis, so that its result has one number a component."""
+        return self.class_axis and (self.vector_value or quantity != VALUE)
+
     def components(self, quantity: str, size: int) -> int:
         """Number of components of a quantity at a row of `size` numbers."""
-        return size if self.class_axis and (self.vector_value or quantity != VALUE) else 1
+        return size if self.by_component(quantity) else 1
 
     @property
     def summary(self) -> str:

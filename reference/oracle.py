@@ -114,7 +114,7 @@ def evaluate(
     referee = Referee(form, quantity, said, fmt)
     mean = Mean(cases, denominator == "sum_w") if reduction == "mean" else None
     components = form.components(quantity, size)
-    flat = components == 1 and not (form.class_axis and (quantity != VALUE or form.vector_value))
+    flat = not form.by_component(quantity)
     if quantity == VALUE and reduction != "none":
         reduced = _collect([referee.total(cases, mean, components)], components)
         return reduced[0, 0] if flat else reduced[0]
@@ -174,9 +174,8 @@ def exact(
     said = form.said(options)
     case = case_of(form, x, y, dtype, quantity, said)
     size = len(case.x) if isinstance(case.x, list) else 1
-    flat = form.components(quantity, size) == 1 and not (form.class_axis and quantity != VALUE)
     result = _collect([Referee(form, quantity, said, format_of(dtype)).results(case)], form.components(quantity, size))
-    return result[0, 0] if flat and not (form.class_axis and form.vector_value) else result[0]
+    return result[0] if form.by_component(quantity) else result[0, 0]
 
 
 def case_of(form: Form, x: npt.ArrayLike, y: npt.ArrayLike | None, dtype: str, quantity: str, options: Options) -> Case:

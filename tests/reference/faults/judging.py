@@ -76,8 +76,8 @@ JUDGING = (
     Fault(_FORM, "key=size)", "key=size + 1)", "another direction"),
     Fault(
         _FORM,
-        "(self.vector_value or quantity != VALUE) else 1",
-        "quantity != VALUE else 1",
+        "self.class_axis and (self.vector_value or quantity != VALUE)",
+        "self.class_axis and quantity != VALUE",
         "a vector taken for a number",
     ),
     Fault(_OPTIONS, "sorted(self.named().items())", "self.named().items()", "options in any order"),
