@@ -6,55 +6,64 @@ that a small call spends its time in the kernel. Labels are checked every time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import choice
+from .memory import address
 from .rounding import Array
 
 if TYPE_CHECKING:
     from .call import Call
-    from .work import Repeat
+    from .compiled import Plan
 
-#: elements above which what can be saved is not worth it
-SMALL = 1 << 16
 #: kinds of calls kept a form
 _KINDS = 64
 
 
 class Recipe:
-    """A kind of call: its kernel, its checks, and arguments that lack only the addresses of the arrays."""
+    """A kind of call: its kernel, and arguments that lack only the arrays.
 
-    def __init__(self, call: Call, repeat: Repeat, quantities: tuple[str, ...]) -> None:
+    The kernel looks at the labels itself, part by part: results are new arrays, which are dropped where one is wrong.
+    """
+
+    def __init__(self, call: Call, plan: Plan, quantities: tuple[str, ...]) -> None:
         """Take over from a call that was one kernel on fixed arrays."""
-        plan = repeat.plan
-        self._kernel, (self._arguments,) = plan.kernel, plan.arguments
-        self._check, self._checked = None, plan.arguments[0]
-        if repeat.check is not None:
-            self._check, (self._checked,) = repeat.check.kernel, repeat.check.arguments
-        self._held = plan.flags, plan.held[-1]
+        from .compiled import shared
+
+        plan.checking()
+        self._place: Callable[[Array], int] = id if plan.by_object() else address
+        self._arguments = plan.arguments
+        self._run: Callable[[], int] = partial(shared, plan.kernel, plan.arguments)
+        self._held = plan.flags, plan.scratches
         self._outputs = [(call.shape(q), call.dtype, _PLACES[q]) for q in quantities]
+        self._busy = False
 
     def __call__(self, x: Array, y: Array | None) -> tuple[Array, ...] | None:
         """Return the results, or None where a label is wrong or a result needs NumPy."""
-        arguments = self._arguments
-        arguments[0] = x.__array_interface__["data"][0]
-        if y is not None:
-            arguments[1] = place = y.__array_interface__["data"][0]
-            if self._check is not None:
-                self._checked[0] = place
-                if self._check(self._checked):
-                    return None
-        results = []
-        for shape, dtype, at in self._outputs:
-            result = np.empty(shape, dtype)
-            arguments[at] = result.__array_interface__["data"][0]
-            results.append(result)
-        return None if self._kernel(arguments) else tuple(results)
+        if self._busy:  # called from within itself, by a finalizer or a signal handler
+            return None
+        self._busy = True
+        place = self._place
+        try:
+            results = tuple([np.empty(shape, dtype) for shape, dtype, _ in self._outputs])
+            for arguments in self._arguments:
+                arguments[_X] = place(x)
+                if y is not None:
+                    arguments[_Y] = place(y)
+                for result, (_, _, at) in zip(results, self._outputs, strict=True):
+                    arguments[at] = place(result)
+            return None if self._run() else results
+        finally:
+            self._busy = False
 
 
+#: where arrays stand among `kernels.ARGUMENTS`
+_X, _Y = 0, 1
 _PLACES = {"value": 7, "grad": 9, "hess": 10}
 
 
@@ -63,26 +72,31 @@ class Memory:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._recipes: dict[Any, Recipe | None] = {}
+        self._recipes: dict[Any, Recipe] = {}
 
-    def find(self, quantities: tuple[str, ...], x: Any, y: Any) -> tuple[Any, Recipe | None]:
-        """Return the key of a kind of call, None where there is no short way for it, and its recipe if known."""
-        usual = type(x) is np.ndarray and x.size <= SMALL and x.flags.c_contiguous
-        if not usual or choice.engine() is None:
-            return None, None
-        if y is None:
-            key: Any = (quantities, x.shape, x.dtype, get_ident())
-        elif type(y) is np.ndarray and y.flags.c_contiguous:
-            key = (quantities, x.shape, x.dtype, y.shape, y.dtype, get_ident())
-        else:
-            return None, None
-        return key, self._recipes.get(key)
+    def results(self, quantities: tuple[str, ...], x: Any, y: Any) -> tuple[Array, ...] | None:
+        """Return results the short way, or None where there is none, or none yet."""
+        if type(x) is not np.ndarray:
+            return None
+        recipe = self._recipes.get(_key(quantities, x, y))
+        if recipe is None or not x.flags.c_contiguous or choice.engine() is None:
+            return None
+        if y is not None and not (type(y) is np.ndarray and y.flags.c_contiguous):
+            return None
+        return recipe(x, y)
 
-    def learn(self, key: Any, call: Call, quantities: tuple[str, ...]) -> None:
-        """Keep the recipe of a call, if it has one."""
-        repeat = call.repeat(quantities)
-        if repeat is None:
+    def learn(self, quantities: tuple[str, ...], x: Any, y: Any, call: Call) -> None:
+        """Keep the recipe of a call that had to go the long way, if there is a short one."""
+        plan = call.plan(quantities)
+        if plan is None or type(x) is not np.ndarray or not (y is None or type(y) is np.ndarray):
             return
         if len(self._recipes) >= _KINDS:
             self._recipes.clear()
-        self._recipes[key] = Recipe(call, repeat, quantities)
+        self._recipes.setdefault(_key(quantities, x, y), Recipe(call, plan, quantities))
+
+
+def _key(quantities: tuple[str, ...], x: Array, y: Any) -> Any:
+    """Return what calls of one kind have in common; a recipe serves one thread."""
+    if type(y) is np.ndarray:
+        return quantities, x.shape, x.dtype, y.shape, y.dtype, get_ident()
+    return quantities, x.shape, x.dtype, get_ident()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from . import pair
 from .element import Element, Row
 from .elementary import Exp, Small, exp, log1p_of, log1p_small
-from .lanes import Lane
+from .lanes import Lane, fused, negative, traced, where
 from .pair import Number, is_zero
 
 
@@ -21,7 +21,7 @@ class Odds:
 
     def __init__(self, e: Element, full: bool) -> None:
         """Compute them; full: as exp's."""
-        self.positive = e.z >= 0.0
+        self.negative = negative(e.z)
         self.u: Exp = exp(-e.number(_size(e.z)), full=full)
         self.inverse: Number = 1.0 / (self.u.coarse + 1.0)
 
@@ -40,14 +40,14 @@ def sigmoid(e: Element) -> Number:
     """g(z) = 1 / (1 + exp(-z))."""
     s = odds(e)
     inverse = e.weighted(s.inverse)
-    return pair.where(s.positive, inverse, s.u.times(inverse))
+    return pair.where(s.negative, s.u.times(inverse), inverse)
 
 
 def complement(e: Element) -> Number:
     """1 - g(z) = g(-z), without the subtraction."""
     s = odds(e)
     inverse = e.weighted(s.inverse)
-    return pair.where(s.positive, s.u.times(inverse), inverse)
+    return pair.where(s.negative, inverse, s.u.times(inverse))
 
 
 def slope(e: Element) -> Number:
@@ -66,7 +66,7 @@ def skew(e: Element) -> Number:
     short = s.u.minus_one * s.inverse
     if not e.wide:
         short = short - short * 2.0**-52
-    return pair.where(s.positive, short, -short)
+    return pair.where(s.negative, -short, short)
 
 
 def bend(e: Element) -> Number:
@@ -101,7 +101,12 @@ def bce_tail(e: Element) -> Small:
 
 
 def bce_linear(e: Element) -> Number:
-    """z > 0 ? b z : -a z. Selected, not multiplied: a weight of 0 silences an infinite logit; NaN comes with u."""
+    """z > 0 ? b z : -a z. Selected, not multiplied: a weight of 0 silences an infinite logit; NaN comes with u.
+
+    A kernel leaves infinities to NumPy, so that it may multiply: max(z, 0) - y z, rounded once.
+    """
+    if traced(e.z) and e.mass is None and not e.wide:
+        return fused(-e.label, e.z, e.larger(e.z, 0.0))
     a, b = e.weights
     weight = pair.where(e.z > 0.0, b, a)
     return pair.where(is_zero(weight), 0.0, weight * _size(e.z))
@@ -120,8 +125,10 @@ def residual(e: Element, inverse: Number) -> Number:
     """
     s = odds(e)
     a, b = e.weights
-    lead = pair.where(s.positive, b, -a)
-    tail = pair.where(s.positive, -a, b)
+    if not e.wide:
+        return where(s.negative, fused(b, s.u.digits, -a), fused(-a, s.u.digits, b)) * inverse
+    lead = pair.where(s.negative, -a, b)
+    tail = pair.where(s.negative, b, -a)
     return lead * inverse + s.u.times(tail * inverse)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,16 @@ import numpy.typing as npt
 from . import check
 from .options import COMMON, Options
 from .rounding import Array
-from .work import Repeat, Work
+from .work import Work
 
 if TYPE_CHECKING:
+    from .compiled import Plan
     from .form import Form
+
+
+def _more() -> bool:
+    """There is more to compute than one kernel does."""
+    return True
 
 
 class Call:
@@ -72,7 +78,8 @@ class Call:
             self._cotangent = check.numbers(f"{name}: grad_out", grad_out)
             check.same_shape(f"{name}: grad_out", self._cotangent, self._shapes["value"], "the shape of the value")
         self._buffers: dict[str, Array] = {}
-        self._repeats: dict[tuple[str, ...], Repeat | None] = {}
+        self._plans: dict[tuple[str, ...], Plan | None] = {}
+        self._ready: dict[tuple[str, ...], tuple[Callable[[], object], tuple[Array, ...]]] = {}
         self._given = given
         self.dtype = dtype
         for quantity, out in (("value", value), ("grad", grad), ("hess", hess)):
@@ -142,26 +149,31 @@ class Call:
 
     def results(self, quantities: tuple[str, ...]) -> tuple[Array, ...]:
         """Return quantities, "value", "grad" or "hess"."""
-        if quantities not in self._repeats:
-            self._bound(quantities)
-        repeat = self._repeats[quantities]
-        if repeat is None or not repeat():
+        ready = self._ready.get(quantities)
+        compute, results = ready or self._bound(quantities)
+        if compute():
             self._work.run(quantities)
-        return tuple([self._buffers[q] for q in quantities])
+        return results
 
-    def _bound(self, quantities: tuple[str, ...]) -> None:
-        """Allocate what buffers are missing, and find the short way to compute, if there is one."""
+    def _bound(self, quantities: tuple[str, ...]) -> tuple[Callable[[], object], tuple[Array, ...]]:
+        """Allocate what buffers are missing, and find the short way to compute, if there is one.
+
+        Return what computes, which gives something true where the long way is left, and the results.
+        """
         for quantity in quantities:
             if quantity not in self._buffers:
                 self._buffers[quantity] = np.empty(self._shapes[quantity], self.dtype)
             out = self._buffers[quantity]
             turned = self._turned(out) if out.shape == self._given.shape and self._form.rows else out
             self._work.bind(quantity, turned)
-        self._repeats[quantities] = self._work.repeatable(quantities)
+        plan = self._plans[quantities] = self._work.plan(quantities)
+        compute = self._work.repeat(plan) if plan is not None else _more
+        ready = self._ready[quantities] = compute, tuple(self._buffers[q] for q in quantities)
+        return ready
 
-    def repeat(self, quantities: tuple[str, ...]) -> Repeat | None:
-        """Return the kernel call that computes quantities, or None where there is more to do than that."""
-        return self._repeats.get(quantities)
+    def plan(self, quantities: tuple[str, ...]) -> Plan | None:
+        """Return the kernel call that computed quantities, or None where there is more to do than that."""
+        return self._plans.get(quantities)
 
     def shape(self, quantity: str) -> tuple[int, ...]:
         """Return the shape of a result."""

@@ -106,13 +106,19 @@ EXP_FULL: Final[tuple[float, ...]] = (
     h("0x1.af04f98f8ac53p-45"),
     h("0x1.94d5cf1303dc4p-49"),
 )
-#: (atanh(s)/s-1)/t, t in [0, 1/9], from log1p(u) = 2 atanh(s), s = u/(2+u), t = s^2; error <= 2^-33.0
+#: (log1p(u)/u-1)/u, u in [0, 1]; error <= 2^-32.8
 LOG_SHORT: Final[tuple[float, ...]] = (
-    h("0x1.555558567a120p-2"),
-    h("0x1.9996a891167b4p-3"),
-    h("0x1.25096f1f1c3f5p-3"),
-    h("0x1.b6d6ee1894748p-4"),
-    h("0x1.f1adbd2b19903p-4"),
+    h("-0x1.fffffe66dae5ap-2"),
+    h("0x1.5554f540e9828p-2"),
+    h("-0x1.fff027dfc5a24p-3"),
+    h("0x1.98f08c5271196p-3"),
+    h("-0x1.512921ca3ef20p-3"),
+    h("0x1.13841c6df622bp-3"),
+    h("-0x1.a08d72a624c72p-4"),
+    h("0x1.0841e48358e82p-4"),
+    h("-0x1.f432d23abfb13p-6"),
+    h("0x1.2e409fff2d773p-7"),
+    h("-0x1.563adb155b3fep-10"),
 )
 #: (atanh(s)/s-1)/t, t in [0, 1/9], from log1p(u) = 2 atanh(s), s = u/(2+u), t = s^2; error <= 2^-43.6
 LOG_LANE: Final[tuple[float, ...]] = (

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import kernels, threads
+from .memory import OFFSET, address
 from .pair import Number, Pair, as_pair, high
 from .rounding import F64, Array
 
 #: bytes to a cache line, to which scratch memory is padded
 _LINE = 64
 _X, _START, _STOP, _CLASSES = (kernels.ARGUMENTS.index(name) for name in ("x", "start", "stop", "classes"))
-
-
-def address(array: Array) -> int:
-    """Return where an array's memory begins."""
-    place: int = array.__array_interface__["data"][0]
-    return place
+_CHECK, _OBJECT = (kernels.ARGUMENTS.index(name) for name in ("check", "object"))
 
 
 @dataclass
@@ -49,18 +47,18 @@ class Outputs:
 class Compiled:
     """The compiled implementation."""
 
-    def wrong(self, y: Array, kind: str, classes: int = 0) -> int:
-        """Return how many labels of a contiguous array are not of a kind of `check.RANGES`, or "index"."""
-        return self.check(y, kind, classes, None).wrong()
+    def wrong(self, y: Array, kind: str, classes: int = 0) -> bool:
+        """Return whether a label of a contiguous array is not of a kind of `check.RANGES`, or "index"."""
+        return bool(self.check(y, kind, classes, None)())
 
-    def check(self, y: Array, kind: str, classes: int, wanted: int | None) -> Check:
-        """Return the kernel that counts wrong labels, and its arguments for an array."""
+    def check(self, y: Array, kind: str, classes: int, wanted: int | None) -> Callable[[], int]:
+        """Return what looks for wrong labels in an array, as it stands then, and gives 0 where there is none."""
         arguments = []
         for start, stop in threads.parts(y.size, y.size, wanted, kernels.width(False, y.dtype.name)):
             numbers = np.zeros(len(kernels.ARGUMENTS), np.int64)
             numbers[_X], numbers[_START], numbers[_STOP], numbers[_CLASSES] = address(y), start, stop, classes
             arguments.append(numbers)
-        return Check(kernels.kernel(f"check|{kind}|{y.dtype.name}"), arguments, y)
+        return partial(shared, kernels.kernel(f"check|{kind}|{y.dtype.name}"), arguments, y)
 
     def run(
         self, form: str, variant: str, quantities: tuple[str, ...], rows: bool, inputs: Inputs, outputs: Outputs,
@@ -99,32 +97,21 @@ class Compiled:
             slots = [x, *inputs.labels, *[None] * (4 - len(inputs.labels)), *parts, *[None] * (2 - len(parts))]
             slots += [arrays.get("value"), outputs.low, arrays.get("grad"), arrays.get("hess"), flags, scratch]
             numbers = [0 if a is None else address(a) for a in slots]
-            arguments.append(np.array([*numbers, start, stop, classes], np.int64))
-        held = (x, inputs.labels, parts, arrays, outputs.low, scratches)
-        return Plan(kernels.kernel(name), arguments, flags, unit, cases, held)
+            arguments.append(np.array([*numbers, start, stop, classes, 0, 0], np.int64))
+        held = (x, inputs.labels, parts, arrays, outputs.low)
+        return Plan(kernels.kernel(name), arguments, flags, unit, cases, held, scratches)
 
 
-def shared(kernel: kernels.Kernel, arguments: list[npt.NDArray[np.int64]]) -> int:
-    """Run a kernel on every set of arguments, one a thread, and return the sum of what it counts."""
+def shared(kernel: kernels.Kernel, arguments: list[npt.NDArray[np.int64]], held: Any = None) -> int:
+    """Run a kernel on every set of arguments, one a thread, and return the sum of what it gives.
+
+    held: what the addresses point into.
+    """
     if len(arguments) == 1:
         return kernel(arguments[0])
     if not arguments:
         return 0
     return threads.share(lambda k, _: kernel(arguments[k]), [(k, k + 1) for k in range(len(arguments))])
-
-
-@dataclass
-class Check:
-    """A kernel that counts wrong labels, and its arguments."""
-
-    kernel: kernels.Kernel
-    arguments: list[npt.NDArray[np.int64]]
-    #: what the addresses point into
-    held: Any
-
-    def wrong(self) -> int:
-        """Return how many labels are wrong as they stand now."""
-        return shared(self.kernel, self.arguments)
 
 
 @dataclass
@@ -136,8 +123,26 @@ class Plan:
     flags: npt.NDArray[np.int8]
     unit: int
     cases: int
-    #: what the addresses point into
+    #: what the addresses point into: arrays of the caller, and memory of the kernel's own
     held: Any
+    scratches: list[Array]
+
+    def checking(self) -> None:
+        """Have the kernel look at its labels first, and give something else than 0 where one is wrong."""
+        for numbers in self.arguments:
+            numbers[_CHECK] = 1
+
+    def by_object(self) -> bool:
+        """Have the kernel take array objects by their addresses, `id`; return whether that is possible."""
+        for numbers in self.arguments:
+            numbers[_OBJECT] = OFFSET
+        return OFFSET != 0
+
+    def call(self) -> Callable[[], int]:
+        """Return what computes, and gives 0 where that was all there is to do."""
+        if len(self.arguments) == 1:
+            return partial(_alone, self.kernel, self.arguments[0], self.held)
+        return partial(shared, self.kernel, self.arguments, self.held)
 
     def run(self) -> npt.NDArray[np.intp]:
         """Compute; return the cases that are to be computed again."""
@@ -148,6 +153,10 @@ class Plan:
             return units
         cases = (units[:, None] * self.unit + np.arange(self.unit)).reshape(-1)
         return cases[cases < self.cases]
+
+
+def _alone(kernel: kernels.Kernel, arguments: npt.NDArray[np.int64], held: Any) -> int:
+    return kernel(arguments)
 
 
 _NONE: npt.NDArray[np.intp] = np.empty(0, np.intp)

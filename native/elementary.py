@@ -166,10 +166,7 @@ def log1p_small(u: Exp, factor: Number | None = None) -> Small:
         t = s * s
         ratio = inverse + inverse * (t * fused(t, polynomial(c.LOG_PAIR, t), c.THIRD[0]))
     else:
-        half = 1.0 / (value + 2.0)
-        s = value * half
-        t = s * s
-        ratio = (half + half) * fused(t, polynomial(c.LOG_SHORT, t), 1.0)
+        ratio = polynomial((1.0, *c.LOG_SHORT), value)  # without a division, which takes longer
     return Small(u.digits * (ratio if factor is None else ratio * factor), u.exponent)
 
 

@@ -10,19 +10,20 @@ from llvmlite import ir
 from . import pair, storage
 from .element import Element
 from .formula import Formula
-from .loops import Layout, Memory, Reader, Variable, chunks, flag, folded, loop, slot
+from .loops import Layout, Memory, Reader, chunks, flag, loop, slot
 from .pair import Number
 from .passes import TracedRow
-from .trace import I32, I64, Lane, Trace
+from .trace import F32, F64, I64, Lane, Trace
 
 
 @dataclass(frozen=True)
 class Program:
-    """What a kernel computes: a formula, its quantities, and what the arrays hold."""
+    """What a kernel computes: a formula, its quantities, what the arrays hold, and the kind of labels."""
 
     formula: Formula
     quantities: tuple[str, ...]
     layout: Layout
+    labels: str
 
     @property
     def cancels(self) -> bool:
@@ -33,15 +34,36 @@ class Program:
 def emit(trace: Trace, program: Program, memory: Memory) -> Any:
     """Append the kernel for cases start .. stop-1; return how many flags it set, int64.
 
-    A flag says that a result of a row, or of a vector of elements, is not finite: NumPy computes it again.
+    A flag says that a result of a row, or of a vector of elements, is not finite: NumPy computes it again. Where it
+    is to check labels and one is wrong, it returns `WRONG` before anything is written.
     """
+    b = trace.builder
     count = slot(trace, I64, ir.Constant(I64, 0))
+    if program.layout.labels in ("index", "plain"):
+        with b.if_then(b.icmp_signed("!=", memory.check, ir.Constant(I64, 0))):
+            wrong = _wrong(trace, program, memory)
+            b.store(b.select(wrong, ir.Constant(I64, WRONG), ir.Constant(I64, 0)), count)
+    with b.if_then(b.icmp_signed("==", b.load(count, typ=I64), ir.Constant(I64, 0))):
+        if program.formula.rows:
+            with loop(trace, memory.start, memory.stop, 1) as case:
+                _row(trace, program, memory, case, count)
+        else:
+            _elements(trace, program, memory, count)
+    return b.load(count, typ=I64)
+
+
+#: what a kernel returns that has found a wrong label; no sum with numbers of flags is 0
+WRONG = -(2**62)
+
+
+def _wrong(trace: Trace, program: Program, memory: Memory) -> Any:
+    """Append a look at the labels of these cases; return whether one is wrong."""
+    if program.layout.labels == "index":
+        return _unlike(trace, "index", "int64", memory.labels[0], memory.start, memory.stop, memory.classes)
+    start, stop = memory.start, memory.stop
     if program.formula.rows:
-        with loop(trace, memory.start, memory.stop, 1) as case:
-            _row(trace, program, memory, case, count)
-    else:
-        _elements(trace, program, memory, count)
-    return trace.builder.load(count, typ=I64)
+        start, stop = (trace.builder.mul(x, memory.classes) for x in (start, stop))
+    return _unlike(trace, program.labels, program.layout.dtype, memory.labels[0], start, stop, memory.classes)
 
 
 def _elements(trace: Trace, program: Program, memory: Memory, count: Any) -> None:
@@ -52,34 +74,55 @@ def _elements(trace: Trace, program: Program, memory: Memory, count: Any) -> Non
         e = reader.element(i, mask, reader.factor(i, trace.width, mask), program.cancels, None, 0.0)
         bare = Element(e.z, e.labels, None, wide=e.wide, cancels=e.cancels)
         bare._known = e._known
-        check: Number = Lane(trace, trace.constant(0.0, ir.VectorType(ir.DoubleType(), trace.width)))
+        spoilt = Spoilt(trace, trace.width)
         for q in program.quantities:
             x = program.formula.element(q)(bare if q == "value" else e)
-            safe = pair.rounded(x) if mask is None else trace.where(Lane(trace, mask), pair.rounded(x), 0.0)
-            check = _checked(check, safe)
-            _write(trace, program, memory, q, i, x, mask)
+            spoilt.add(x, _write(trace, program, memory, q, i, x, mask), mask)
         place = b.sdiv(i, ir.Constant(I64, trace.width))
-        flag(trace, memory, place, trace.any(check != check), count)
+        flag(trace, memory, place, spoilt.any(), count)
 
     chunks(trace, memory.start, memory.stop, vector)
 
 
-def _checked(check: Number, x: Number) -> Number:
-    """Become NaN where a number is not finite."""
-    lane = pair.rounded(x)
-    zero = Lane(lane.trace, lane.trace.constant(0.0, lane.code.type))  # 0 times an infinity is NaN
-    return lane.trace.fused(lane, zero, check)
+class Spoilt:
+    """Whether results are finite: 0 times each is added up, which is NaN where one is not."""
+
+    def __init__(self, trace: Trace, count: int) -> None:
+        """Start with nothing; count: results in a vector, 0 for one alone."""
+        self.trace = trace
+        self._sums = {}
+        for element in (F32, F64):
+            kind = ir.VectorType(element, count) if count else element
+            self._sums[element] = kind, slot(trace, kind, trace.constant(0.0, kind))
+
+    def add(self, x: Number, stored: Any, mask: Any = None) -> None:
+        """Take a result and how it was stored: twice as many float32 are looked at in one instruction."""
+        code = stored if storage.element(stored) == F32 else pair.rounded(x).code
+        zero = self.trace.constant(0.0, code.type)
+        if mask is not None:  # results of masked elements are those of a filler, and may be anything
+            code = self.trace.builder.select(mask, code, zero)
+        kind, place = self._sums[storage.element(code)]
+        total = self.trace.fused_code(code, zero, self.trace.builder.load(place, typ=kind))
+        self.trace.builder.store(total, place)
+
+    def any(self) -> Any:
+        """Return, as one bit, whether one is not finite."""
+        b = self.trace.builder
+        bits = []
+        for kind, place in self._sums.values():
+            code = b.load(place, typ=kind)
+            bits.append(self.trace.any(Lane(self.trace, b.fcmp_unordered("uno", code, code))))
+        return b.or_(*bits)
 
 
-def _write(trace: Trace, program: Program, memory: Memory, q: str, at: Any, x: Number, mask: Any) -> None:
-    """Write a vector of a quantity."""
+def _write(trace: Trace, program: Program, memory: Memory, q: str, at: Any, x: Number, mask: Any) -> Any:
+    """Write a vector of a quantity, and return it as it is stored."""
     if q == "value" and program.layout.value != "rounded":
-        storage.store(trace, memory.value, at, "float64", pair.high(x), mask)
         if program.layout.value == "pairs":
             storage.store(trace, memory.value_low, at, "float64", pair.as_pair(x).low, mask)
-        return
+        return storage.store(trace, memory.value, at, "float64", pair.high(x), mask)
     place = {"value": memory.value, "grad": memory.grad, "hess": memory.hess}[q]
-    storage.store(trace, place, at, program.layout.dtype, pair.rounded(x), mask)
+    return storage.store(trace, place, at, program.layout.dtype, pair.rounded(x), mask)
 
 
 def _row(trace: Trace, program: Program, memory: Memory, case: Any, count: Any) -> None:
@@ -91,24 +134,21 @@ def _row(trace: Trace, program: Program, memory: Memory, case: Any, count: Any) 
     for prepare, _, _ in stages.values():
         if prepare not in states:
             states[prepare] = prepare(row)
-    check = Variable(trace, False, 0.0, 0)
+    alone, spoilt = Spoilt(trace, 0), Spoilt(trace, trace.width)
     for q, (prepare, finish, vector) in stages.items():
         if not vector:
             x = finish(states[prepare])
-            check.set(_checked(check.get(), x))
-            _write(trace, program, memory, q, case, x, None)
+            alone.add(x, _write(trace, program, memory, q, case, x, None))
     vectors = {q: (p, f) for q, (p, f, vector) in stages.items() if vector}
     if vectors:
-        _vectors(trace, program, memory, row, states, vectors, check)
-    bad = check.get() != check.get()
-    flag(trace, memory, case, bad.code, count)
+        _vectors(trace, program, memory, row, states, vectors, spoilt)
+    flag(trace, memory, case, trace.builder.or_(alone.any(), spoilt.any()), count)
 
 
 def _vectors(
-    trace: Trace, program: Program, memory: Memory, row: TracedRow, states: Any, stages: Any, check: Variable
+    trace: Trace, program: Program, memory: Memory, row: TracedRow, states: Any, stages: Any, spoilt: Spoilt
 ) -> None:
     """Append the pass that writes a number an element."""
-    seen = Variable(trace, False, 0.0, trace.width)
 
     def write(e: Element, mask: Any) -> None:
         at = trace.builder.add(row.base, e.position.base)
@@ -118,48 +158,52 @@ def _vectors(
             x = finish(states[prepare], e)
             if q == "value":
                 e.factor = factor
-            # Results of masked elements are those of a filler, and may be anything.
-            safe = pair.rounded(x) if mask is None else trace.where(Lane(trace, mask), pair.rounded(x), 0.0)
-            seen.set(_checked(seen.get(), safe))
-            _write(trace, program, memory, q, at, x, mask)
+            spoilt.add(x, _write(trace, program, memory, q, at, x, mask), mask)
 
     row.each(write)
-    check.set(check.get() + folded(trace, seen.get(), lambda a, b: a + b))
 
 
 def emit_check(trace: Trace, kind: str, dtype: str, memory: Memory) -> Any:
-    """Append a pass over the labels start .. stop-1; return how many are not of a kind of `check.RANGES`.
+    """Append a pass over the labels start .. stop-1 of x; return whether one is not of a kind of `check.RANGES`.
 
     kind "index": int64 below `classes`, none below 0. NaN is of every other kind.
     """
-    count = slot(trace, ir.VectorType(I64, trace.width), ir.Constant(ir.VectorType(I64, trace.width), None))
+    wrong = _unlike(trace, kind, dtype, memory.x, memory.start, memory.stop, memory.classes)
+    return trace.builder.zext(wrong, I64)
+
+
+def _unlike(trace: Trace, kind: str, dtype: str, labels: Any, start: Any, stop: Any, classes: Any) -> Any:
     b = trace.builder
+    many = Trace(b, trace.width * 2)  # numbers as they are stored, several vectors at once
+    truths = ir.VectorType(ir.IntType(1), many.width)
+    seen = slot(trace, truths, ir.Constant(truths, None))
 
     def vector(i: Any, mask: Any) -> None:
-        code = storage.raw(trace, memory.x, i, dtype, trace.width, mask)
-        if kind == "index":
-            bad = b.icmp_unsigned(">=", code, trace.splat(memory.classes, trace.width))
-        else:
-            y = storage.widened(trace, code, dtype)
-            bad = b.and_(b.not_(_good(trace, y, kind).code), (y == y).code)
+        code = storage.raw(many, labels, i, dtype, many.width, mask)
+        bad = _bad(many, code, kind, dtype, classes)
         if mask is not None:
             bad = b.and_(bad, mask)
-        seen = b.load(count, typ=ir.VectorType(I64, trace.width))
-        b.store(b.add(seen, b.zext(bad, seen.type)), count)
+        b.store(b.or_(b.load(seen, typ=truths), bad), seen)
 
-    chunks(trace, memory.start, memory.stop, vector)
-    total = ir.Constant(I64, 0)
-    seen = b.load(count, typ=ir.VectorType(I64, trace.width))
-    for k in range(trace.width):
-        total = b.add(total, b.extract_element(seen, ir.Constant(I32, k)))
-    return total
+    chunks(many, start, stop, vector)
+    return many.any(Lane(many, b.load(seen, typ=truths)))
 
 
-def _good(trace: Trace, y: Lane, kind: str) -> Lane:
+def _bad(trace: Trace, code: Any, kind: str, dtype: str, classes: Any) -> Any:
+    """Return which labels are not of their kind."""
+    b = trace.builder
+    if kind == "index":
+        return b.icmp_unsigned(">=", code, trace.splat(classes, trace.width))
+    if dtype not in ("float32", "float64"):
+        code = storage.widened(trace, code, dtype).code
+
+    def number(x: float) -> Any:
+        return ir.Constant(code.type, [x] * trace.width)
+
     if kind == "unit":
-        return (y >= 0.0) & ~(y > 1.0)
+        return b.or_(b.fcmp_ordered("<", code, number(0.0)), b.fcmp_ordered(">", code, number(1.0)))
     if kind == "bits":
-        return (y == 0.0) | (y == 1.0)
+        return b.and_(b.fcmp_ordered("!=", code, number(0.0)), b.fcmp_ordered("!=", code, number(1.0)))
     if kind == "signs":
-        return trace.size(y) == 1.0
-    return (y >= 0.0) & (y < float("inf"))
+        return b.and_(b.fcmp_ordered("!=", code, number(1.0)), b.fcmp_ordered("!=", code, number(-1.0)))
+    return b.or_(b.fcmp_ordered("<", code, number(0.0)), b.fcmp_ordered("==", code, number(float("inf"))))

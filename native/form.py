@@ -63,16 +63,12 @@ class Form:
 
     def _again(self, quantities: tuple[str, ...], x: npt.ArrayLike, y: npt.ArrayLike | None) -> tuple[Array, ...]:
         """Compute with default arguments, the short way where an earlier call was of the same kind."""
-        key, recipe = self._memory.find(quantities, x, y)
-        if recipe is not None:
-            results = recipe(x, y)  # type: ignore[arg-type]
-            if results is not None:
-                return results
-        call = Call(self, x, y, "none", None, None, {})
-        got = call.results(quantities)
-        if key is not None and recipe is None:
-            self._memory.learn(key, call, quantities)
-        return got
+        results = self._memory.results(quantities, x, y)
+        if results is None:
+            call = Call(self, x, y, "none", None, None, {})
+            results = call.results(quantities)
+            self._memory.learn(quantities, x, y, call)
+        return results
 
     def __repr__(self) -> str:
         """Return the public name."""

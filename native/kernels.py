@@ -1,7 +1,8 @@
 """Compiled kernels: one a program, made by Numba at its first use and kept in Numba's cache on disk.
 
 A kernel takes one array of int64: addresses and bounds, in the order of `ARGUMENTS`. It holds no lock and touches
-nothing but these arrays, so threads may run it on different cases.
+nothing but these arrays, so threads may run it on different cases. Where `object` is not 0, what stands for an array
+of the caller is the address of its array object, whose memory begins where the object says, that far into it.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from .emit import Program, emit, emit_check
 from .loops import Layout, Memory
-from .programs import formula_of
+from .programs import form_of, formula_of
 from .trace import I64, Trace
 
 ARGUMENTS = (
     *("x", "label 0", "label 1", "label 2", "label 3", "factor", "factor low", "value", "value low", "grad", "hess"),
-    *("flags", "scratch", "start", "stop", "classes"),
+    *("flags", "scratch", "start", "stop", "classes", "check", "object"),
 )
+#: arguments that may be objects
+OBJECTS = ("x", "label 0", "value", "grad", "hess")
 Kernel = Callable[[npt.NDArray[np.int64]], int]
 
 
@@ -47,7 +50,7 @@ def program_of(name: str) -> Program:
     """Return the program that a kernel's name says."""
     form, options, quantities, dtype, labels, factor, value = name.split("|")
     layout = Layout(dtype, labels, factor, value)
-    return Program(formula_of(form, options), tuple(quantities.split("+")), layout)
+    return Program(formula_of(form, options), tuple(quantities.split("+")), layout, form_of(form).labels)
 
 
 def name_of(
@@ -71,7 +74,10 @@ def _run(typing: Any, name: Any, arguments: Any) -> Any:
             return builder.load(place)
 
         a = [argument(k) for k in range(len(ARGUMENTS))]
-        memory = Memory(a[0], tuple(a[1:5]), tuple(a[5:7]), *a[7:])
+        for one in OBJECTS:
+            k = ARGUMENTS.index(one)
+            a[k] = _resolved(builder, a[k], a[-1])
+        memory = Memory(a[0], tuple(a[1:5]), tuple(a[5:7]), *a[7:-1])
         text = name.literal_value
         if text.startswith("check|"):
             _, kind, dtype = text.split("|")
@@ -80,6 +86,15 @@ def _run(typing: Any, name: Any, arguments: Any) -> Any:
         return emit(Trace(builder, width(program.formula.rows, program.layout.dtype)), program, memory)
 
     return types.int64(name, arguments), codegen
+
+
+def _resolved(builder: Any, given: Any, offset: Any) -> Any:
+    """Return an address that is given, or read it from the array object that is given."""
+    zero = ir.Constant(I64, 0)
+    own = cgutils.alloca_once_value(builder, given)
+    theirs = builder.inttoptr(builder.add(given, offset), own.type)
+    is_object = builder.and_(builder.icmp_signed("!=", offset, zero), builder.icmp_signed("!=", given, zero))
+    return builder.load(builder.select(is_object, theirs, own), typ=I64)
 
 
 @cache

@@ -40,6 +40,12 @@ def fused(a: Lane, b: Lane, c: Lane) -> Lane:
     return trace.fused(a, b, c) if trace else a * b + c
 
 
+def negative(x: Lane) -> Mask:
+    """Return where x < 0; a kernel looks at the sign alone, which -0 and NaN may have too."""
+    trace = traced(x)
+    return trace.negative(x) if trace else x < 0.0
+
+
 def size(x: Lane) -> Lane:
     """Return |x|."""
     trace = traced(x)
@@ -112,7 +118,17 @@ def split_exponent(x: Lane) -> tuple[Lane, Lane]:
 
 
 def polynomial(coefficients: tuple[float, ...], x: Lane) -> Lane:
-    """Return the sum of c_k x^k by Horner's rule."""
+    """Return the sum of c_k x^k: Horner's rule in x^2 for even and for odd k.
+
+    The two halves wait for each other only at the end; one chain would keep a processor waiting.
+    """
+    if len(coefficients) < 4:
+        return _horner(coefficients, x)
+    square = x * x
+    return fused(_horner(coefficients[1::2], square), x, _horner(coefficients[0::2], square))
+
+
+def _horner(coefficients: tuple[float, ...], x: Lane) -> Lane:
     total: Lane = coefficients[-1]
     for c in coefficients[-2::-1]:
         total = fused(total, x, c)

@@ -35,6 +35,7 @@ class Memory:
     start: Any
     stop: Any
     classes: Any
+    check: Any
 
 
 @dataclass(frozen=True)

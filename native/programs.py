@@ -36,9 +36,12 @@ FORMS: tuple[Form, ...] = (
 )
 
 
+def form_of(name: str) -> Form:
+    """Return the form of a name."""
+    return next(form for form in FORMS if form.name == name)
+
+
 def formula_of(form: str, variant: str) -> Formula:
     """Return the formula of a form; variant: "" or "normalized"."""
-    for one in FORMS:
-        if one.name == form:
-            return one.normalized if variant == "normalized" else one.formula
-    raise KeyError(form)
+    one = form_of(form)
+    return one.normalized if variant == "normalized" else one.formula

@@ -55,17 +55,23 @@ def _bits(fill: float, dtype: str) -> int:
     return 0xFC00 if dtype == "float16" else 0xFF80
 
 
-def store(trace: Trace, base: Any, index: Any, dtype: str, x: Lane, mask: Any = None) -> None:
-    """Write float64 lanes, rounded once to the format."""
+def element(code: Any) -> Any:
+    """Return the type of a number, or of the numbers of a vector."""
+    return code.type.element if isinstance(code.type, ir.VectorType) else code.type
+
+
+def store(trace: Trace, base: Any, index: Any, dtype: str, x: Lane, mask: Any = None) -> Any:
+    """Write float64 lanes, rounded once to the format, and return what was written."""
     pointer = address(trace, base, index, dtype)
     code = narrowed(trace, x, dtype)
     if mask is None:
         trace.builder.store(code, pointer, align=SIZES[dtype])
-        return
+        return code
     name = {I16: "i16", F32: "f32", F64: "f64"}[KINDS[dtype]]
     align = ir.Constant(I32, SIZES[dtype])
     full = f"llvm.masked.store.v{code.type.count}{name}.p0"
     trace.intrinsic(full, ir.VoidType(), [code, pointer, align, mask])
+    return code
 
 
 def widened(trace: Trace, code: Any, dtype: str) -> Lane:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from threading import Lock, Thread
 
-#: elements below which one thread is faster than waking a second: it takes about 20 us, a kernel 1 ns an element
-WORTHWHILE = 1 << 16
+#: elements a thread at the least: waking one takes about 20 us, and a kernel 1 to 5 ns an element
+WORTHWHILE = 1 << 14
 
 Work = Callable[[int, int], int]
 

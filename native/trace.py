@@ -123,10 +123,8 @@ class Trace:
         self.builder, self.width = builder, width
 
     def constant(self, x: float, like: Any) -> Any:
-        """Return a constant of the type of an LLVM value, or a vector type with float64 elements."""
-        if isinstance(like, ir.VectorType):
-            return ir.Constant(like, [float(x)] * like.count)
-        return ir.Constant(F64, float(x))
+        """Return a constant of a type of float64 or float32."""
+        return ir.Constant(like, [float(x)] * like.count if isinstance(like, ir.VectorType) else float(x))
 
     def splat(self, code: Any, count: int) -> Any:
         """Return a vector of equal elements."""
@@ -157,8 +155,10 @@ class Trace:
 
     @staticmethod
     def suffix(kind: Any) -> str:
-        """Return how intrinsics name a type of float64."""
-        return f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+        """Return how intrinsics name a type of float64 or float32."""
+        vector = isinstance(kind, ir.VectorType)
+        size = "f32" if (kind.element if vector else kind) == F32 else "f64"
+        return f"v{kind.count}{size}" if vector else size
 
     def where(self, mask: Lane, a: Any, b: Any) -> Lane:
         """Select."""
@@ -175,8 +175,16 @@ class Trace:
         """a b + c, rounded once."""
         if (isinstance(a, float) and a == 0.0) or (isinstance(b, float) and b == 0.0):
             return c
-        x, y, z = self.alike(a, b, c)
-        return Lane(self, self.intrinsic(f"llvm.fma.{self.suffix(x.type)}", x.type, [x, y, z]))
+        return Lane(self, self.fused_code(*self.alike(a, b, c)))
+
+    def fused_code(self, a: Any, b: Any, c: Any) -> Any:
+        """a b + c of LLVM values of one type."""
+        return self.intrinsic(f"llvm.fma.{self.suffix(a.type)}", a.type, [a, b, c])
+
+    def negative(self, x: Lane) -> Lane:
+        """Return where the sign bit is set, which a select reads without a comparison."""
+        code = self.bits(x)
+        return Lane(self, self.builder.icmp_signed("<", code, self.integer(0, code.type)))
 
     def size(self, x: Lane) -> Lane:
         """|x|."""
@@ -265,7 +273,9 @@ class Trace:
         return parts[0], parts[1]
 
     def any(self, mask: Lane) -> Any:
-        """Return, as one bit, whether a truth value of a vector holds."""
+        """Return, as one bit, whether a truth value, or one of a vector, holds."""
+        if not isinstance(mask.code.type, ir.VectorType):
+            return mask.code
         n = mask.code.type.count
         bits = self.builder.bitcast(mask.code, ir.IntType(n))
         return self.builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(n), 0))

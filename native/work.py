@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from .total import Denominator, Total
 from .use import Use, on_kernels, on_numpy, silenced
 
 if TYPE_CHECKING:
-    from .compiled import Check, Plan
+    from .compiled import Plan
     from .form import Form
 
 #: elements computed at once by NumPy: the temporaries of a formula stay within a core's cache
@@ -64,11 +64,11 @@ class Work:
         with np.errstate(all="ignore"):  # infinities, NaN and underflow are legal and defined here
             self._run(quantities)
 
-    def repeatable(self, quantities: tuple[str, ...]) -> Repeat | None:
+    def plan(self, quantities: tuple[str, ...]) -> Plan | None:
         """Return the call as one kernel on the arrays themselves, or None where there is more to do.
 
         The kernel reads the bound arrays and writes the outputs, so nothing may have to be converted, weighed or
-        reduced. What it returns is false when a label is wrong or a result needs NumPy: then `run` is to be used.
+        reduced. It does not look at the labels.
         """
         compiled, options = choice.engine(), self.options
         lone = self.cotangent is None and options.sample_weight is None and options.ignore is None
@@ -82,17 +82,30 @@ class Work:
         x = self.x.reshape(self.flat)
         outputs = Outputs({q: self.outputs[q].reshape(self._shape(q)) for q in quantities})
         variant = "normalized" if options.normalized else ""
-        checked = None
         inputs = Inputs(x)
         if self.y is not None:
             if self.y.dtype != (np.int64 if self.by_index else self.dtype):
                 return None
             y = self.y.reshape(-1 if self.by_index else self.flat)
-            kind = "index" if self.by_index else self.form.labels
-            checked = compiled.check(y, kind, self.classes, self.threads)
             inputs = Inputs(x, "index" if self.by_index else "plain", (y,))
-        plan = compiled.plan(self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads)
-        return Repeat(checked, plan)
+        return compiled.plan(self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads)
+
+    def repeat(self, plan: Plan) -> Callable[[], int]:
+        """Return what computes by a plan, labels checked before anything is written; it gives 0 where all went well.
+
+        Else a label is wrong or a result needs NumPy: then `run` is to be used. Threads may not write before the
+        labels of all of them are known to be right, so these are looked at in a pass of their own.
+        """
+        compiled = choice.engine()
+        if self.y is None or compiled is None:
+            return plan.call()
+        if len(plan.arguments) == 1:
+            plan.checking()
+            return plan.call()
+        y = self.y.reshape(-1 if self.by_index else self.flat)
+        kind = "index" if self.by_index else self.form.labels
+        check, call = compiled.check(y, kind, self.classes, self.threads), plan.call()
+        return lambda: check() or call()
 
     def _run(self, quantities: tuple[str, ...]) -> None:
         name, form = self.form.name, self.form
@@ -196,20 +209,6 @@ class Work:
         out = self.outputs[quantity]
         if not out.flags.c_contiguous:
             out[...] = target.reshape(out.shape)
-
-
-class Repeat:
-    """A call that is one kernel on fixed arrays."""
-
-    def __init__(self, check: Check | None, plan: Plan) -> None:
-        """Take the kernel that counts wrong labels with its arguments, and the plan."""
-        self.check, self.plan = check, plan
-
-    def __call__(self) -> bool:
-        """Compute, and return whether that was all there is to do."""
-        if self.check is not None and self.check.wrong():
-            return False
-        return not len(self.plan.run())
 
 
 def _wide(x: Number) -> Pair:

@@ -95,6 +95,13 @@ def atanh_tail(terms: int) -> Function:
     return lambda t: mpmath.polyval(series, t)
 
 
+def log1p_tail(u: Any) -> Any:
+    """(log1p(u)/u - 1)/u."""
+    if u < mpmath.ldexp(1, -20):
+        return mpmath.polyval([mpf((-1) ** (k + 1)) / (k + 2) for k in range(12, -1, -1)], u)
+    return (mpmath.log1p(u) / u - 1) / u
+
+
 def exp_weight(terms: int) -> Function:
     """What an error of the tail of exp costs relative to exp(r)."""
     return lambda r: abs(r) ** terms / mpmath.exp(r)
@@ -111,7 +118,8 @@ def polynomials() -> list[Polynomial]:
         Polynomial("EXP_LANE", f"(exp(r)-1-r)/r^2, {near}", exp_tail(2), exp_weight(2), -REDUCED, REDUCED, 7),
         Polynomial("EXP_PAIR", f"(exp(r)-1-r)/r^2, {near}", exp_tail(2), exp_weight(2), -REDUCED, REDUCED, 10),
         Polynomial("EXP_FULL", f"tail of exp after r^9/9!, {near}", exp_tail(10), exp_weight(10), -REDUCED, REDUCED, 7),
-        Polynomial("LOG_SHORT", f"(atanh(s)/s-1)/t, {ratio}", atanh_tail(1), lambda t: t, mpf(0), third, 4),
+        Polynomial("LOG_SHORT", "(log1p(u)/u-1)/u, u in [0, 1]", log1p_tail, lambda u: u * u / mpmath.log1p(u),
+                   mpf(0), mpf(1), 10),
         Polynomial("LOG_LANE", f"(atanh(s)/s-1)/t, {ratio}", atanh_tail(1), lambda t: t, mpf(0), third, 6),
         Polynomial("LOG_PAIR", f"(atanh(s)/s-1-t/3)/t^2, {ratio}", atanh_tail(2), lambda t: t**2, mpf(0), third, 9),
         Polynomial("LOG_NEAR", "(atanh(s)/s-1-t/3)/t^2, |s| <= (sqrt(2)-1)/(sqrt(2)+1)", atanh_tail(2),

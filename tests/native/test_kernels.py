@@ -1,5 +1,6 @@
 """The generated code: vectors and fused multiply-adds, no calls; threads and lengths change no bit."""
 
+import ctypes
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import choice, kernels, threads
+from lossbench.native import again, choice, kernels, memory, threads
 
 PROGRAMS = [
     kernels.name_of("softmax_xent", "", ("value",), "float32", "index", "", "rounded"),
@@ -138,3 +139,16 @@ def test_both_implementations_agree_to_an_ulp():
         want = native.softmax_xent.value_and_grad(z, t)
     for a, b in zip(got, want, strict=True):
         np.testing.assert_array_max_ulp(a, b, maxulp=1)
+
+
+def test_array_objects_say_where_their_memory_is():
+    assert memory.OFFSET, "calls that repeat are slower without"
+    arrays = (np.zeros(5), np.zeros((3, 4), np.float32)[1:, 2:], np.zeros(7, np.int64)[3:], np.array(1.0))
+    for array in arrays:
+        there = ctypes.c_size_t.from_address(id(array) + memory.OFFSET).value
+        assert there == memory.address(array) == array.ctypes.data
+
+
+def test_arguments_stand_where_recipes_put_them():
+    places = {"x": again._X, "label 0": again._Y, **again._PLACES}
+    assert {name: kernels.ARGUMENTS.index(name) for name in places} == places
