@@ -41,9 +41,8 @@ def width(rows: bool, dtype: str) -> int:
 
     Rows are often short, and pairs need many registers.
     """
-    if not get_host_cpu_features().get("avx512f", False):
-        return 8
-    return 16 if rows or dtype == "float64" else 32
+    few = 16 if get_host_cpu_features().get("avx512f", False) else 8
+    return few if rows or dtype == "float64" else 2 * few
 
 
 def program_of(name: str) -> Program:
