@@ -84,13 +84,13 @@ class Exp(Small):
         self.minus_one = minus_one
 
 
-def exp(x: Number, *, full: bool = False, shift: Lane | None = None) -> Exp:
-    """Return exp(x), x <= 0 (NaN stays NaN), times 2^shift where that is given.
+def exp(x: Number, *, full: bool = False) -> Exp:
+    """Return exp(x), x <= 0 (NaN stays NaN).
 
     full: 2^-84 instead of 2^-56 for pairs, 2^-45 instead of 2^-34 for lanes of a kernel.
     """
     if isinstance(x, Pair):
-        return _exp_pair(x, full, shift)
+        return _exp_pair(x, full)
     if not traced(x):
         return Exp(np.exp(x), None, np.expm1(x))
     x = where(x < _LOWEST_LANE, _LOWEST_LANE, x)
@@ -113,7 +113,7 @@ def _reduced(high: Lane, low: Lane) -> tuple[Lane, Pair]:
     return k, Pair(*quick_sum(s, t + (e + fused(k, -third, low))))
 
 
-def _exp_pair(x: Pair, full: bool, shift: Lane | None) -> Exp:
+def _exp_pair(x: Pair, full: bool) -> Exp:
     under = x.high < _LOWEST_PAIR
     high, low = where(under, _LOWEST_PAIR, x.high), where(under, 0.0, x.low)
     if full:
@@ -143,7 +143,7 @@ def _exp_pair(x: Pair, full: bool, shift: Lane | None) -> Exp:
         one = Pair(*quick_sum(top, left + rest))
     unit = lanes.coarse(1.0 + 0.0 * k, k)
     minus_one = pair.where(k == 0.0, less, (Pair(unit, 0.0) - 1.0) + Pair(unit * less.high, unit * less.low))
-    return Exp(one, k if shift is None else k + shift, minus_one)
+    return Exp(one, k, minus_one)
 
 
 def log1p_of(u: Exp, factor: Number | None = None) -> Number:

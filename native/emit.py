@@ -121,15 +121,19 @@ def _write(trace: Trace, program: Program, memory: Memory, q: str, at: Any, x: N
         if program.layout.value == "pairs":
             storage.store(trace, memory.value_low, at, "float64", pair.as_pair(x).low, mask)
         return storage.store(trace, memory.value, at, "float64", pair.high(x), mask)
-    place = {"value": memory.value, "grad": memory.grad, "hess": memory.hess}[q]
-    return storage.store(trace, place, at, program.layout.dtype, pair.rounded(x), mask)
+    return storage.store(trace, _output(memory, q), at, program.layout.dtype, pair.rounded(x), mask)
+
+
+def _output(memory: Memory, q: str) -> Any:
+    """Return where a quantity is written."""
+    return {"value": memory.value, "grad": memory.grad, "hess": memory.hess}[q]
 
 
 def _row(trace: Trace, program: Program, memory: Memory, case: Any, count: Any) -> None:
     formula, index = program.formula, program.layout.labels == "index"
     stages = {q: formula.row(q, index) for q in program.quantities}
-    keeping = any(vector for _, _, vector in stages.values())
-    row = TracedRow(Reader(trace, memory, program.layout), case, program.cancels, keeping)
+    outputs = tuple(_output(memory, q) for q, (_, _, vector) in stages.items() if vector)
+    row = TracedRow(Reader(trace, memory, program.layout), case, program.cancels, outputs)
     states: dict[Any, Any] = {}
     for prepare, _, _ in stages.values():
         if prepare not in states:

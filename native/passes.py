@@ -22,10 +22,10 @@ _UP = 1000.0
 class TracedRow(Row):
     """One row of a kernel; see `element.Row`."""
 
-    def __init__(self, reader: Reader, case: Any, cancels: bool, keeping: bool) -> None:
-        """Take the index of the row; keeping: exps are wanted by later passes."""
+    def __init__(self, reader: Reader, case: Any, cancels: bool, outputs: tuple[Any, ...]) -> None:
+        """Take the index of the row; outputs: arrays with a result an element, for which exps are kept."""
         self.trace, self.reader, self.memory = reader.trace, reader, reader.memory
-        self.case, self.cancels, self.keeping = case, cancels, keeping
+        self.case, self.cancels, self.outputs = case, cancels, outputs
         self.wide = reader.layout.wide
         b = self.trace.builder
         self.base = b.mul(case, self.memory.classes)
@@ -175,7 +175,8 @@ class TracedRow(Row):
 
         def add(e: Element, mask: Any) -> None:
             small = term(e)
-            if keep and self.keeping:
+            self._ahead(e)
+            if keep and self.outputs:
                 self._keep(e, small)
             digits = small.digits
             if small.exponent is not None:
@@ -203,6 +204,14 @@ class TracedRow(Row):
         b.cbranch(redo.code, again, after)
         b.position_at_end(after)
         return Small(total, -done), tuple(self._total(s) for s in sums)
+
+    def _ahead(self, e: Element) -> None:
+        """Fetch what comes after this pass, which computes and leaves the memory idle: the next row, the outputs."""
+        b, dtype = self.trace.builder, self.reader.layout.dtype
+        here = b.add(self.base, e.position.base)
+        storage.prefetch(self.trace, self.memory.x, b.add(here, self.memory.classes), dtype, write=False)
+        for output in self.outputs:
+            storage.prefetch(self.trace, output, here, dtype, write=True)
 
     def _places(self, e: Element, parts: int) -> list[Any]:
         """Where the parts of a vector are kept, side by side."""

@@ -60,6 +60,12 @@ def element(code: Any) -> Any:
     return code.type.element if isinstance(code.type, ir.VectorType) else code.type
 
 
+def prefetch(trace: Trace, base: Any, index: Any, dtype: str, *, write: bool) -> None:
+    """Have an element brought near that will be read, or written, soon; it need not exist."""
+    how = [ir.Constant(I32, x) for x in (int(write), 3, 1)]  # into the nearest cache, as data
+    trace.intrinsic("llvm.prefetch.p0", ir.VoidType(), [address(trace, base, index, dtype), *how])
+
+
 def store(trace: Trace, base: Any, index: Any, dtype: str, x: Lane, mask: Any = None) -> Any:
     """Write float64 lanes, rounded once to the format, and return what was written."""
     pointer = address(trace, base, index, dtype)

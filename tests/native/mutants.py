@@ -101,8 +101,8 @@ MUTANTS = (
     Mutant(
         "label -1 wraps in a kernel",
         "emit",
-        'bad = b.icmp_unsigned(">=", code',
-        'bad = b.icmp_signed(">=", code',
+        'return b.icmp_unsigned(">=", code',
+        'return b.icmp_signed(">=", code',
         "refusals",
         "numba",
     ),
