@@ -39,8 +39,12 @@ class Recipe:
         self._place: Callable[[Array], int] = id if plan.by_object() else address
         self._arguments = plan.arguments
         self._run: Callable[[], int] = partial(shared, plan.kernel, plan.arguments)
-        self._held = plan.flags, plan.scratches
-        self._outputs = [(call.shape(q), call.dtype, _PLACES[q]) for q in quantities]
+        self._held = plan.own
+        self._outputs = [(call.shape(q), call.dtype, None if call.summed(q) else _PLACES[q]) for q in quantities]
+        self._reduce = call.reducing(plan)
+        if plan.sums is not None:
+            for arguments in plan.arguments:
+                arguments[_PLACES["value"]] = self._place(plan.sums[0])
         self._busy = False
 
     def __call__(self, x: Array, y: Array | None) -> tuple[Array, ...] | None:
@@ -56,8 +60,11 @@ class Recipe:
                 if y is not None:
                     arguments[_Y] = place(y)
                 for result, (_, _, at) in zip(results, self._outputs, strict=True):
-                    arguments[at] = place(result)
-            return None if self._run() else results
+                    if at is not None:
+                        arguments[at] = place(result)
+            if self._run() or (self._reduce is not None and self._reduce(results[0])):
+                return None
+            return results
         finally:
             self._busy = False
 
@@ -74,29 +81,29 @@ class Memory:
         """Start with none."""
         self._recipes: dict[Any, Recipe] = {}
 
-    def results(self, quantities: tuple[str, ...], x: Any, y: Any) -> tuple[Array, ...] | None:
+    def results(self, quantities: tuple[str, ...], x: Any, y: Any, reduction: str) -> tuple[Array, ...] | None:
         """Return results the short way, or None where there is none, or none yet."""
-        if type(x) is not np.ndarray:
+        if type(x) is not np.ndarray or type(reduction) is not str:
             return None
-        recipe = self._recipes.get(_key(quantities, x, y))
+        recipe = self._recipes.get(_key(quantities, x, y, reduction))
         if recipe is None or not x.flags.c_contiguous or choice.engine() is None:
             return None
         if y is not None and not (type(y) is np.ndarray and y.flags.c_contiguous):
             return None
         return recipe(x, y)
 
-    def learn(self, quantities: tuple[str, ...], x: Any, y: Any, call: Call) -> None:
+    def learn(self, quantities: tuple[str, ...], x: Any, y: Any, reduction: str, call: Call) -> None:
         """Keep the recipe of a call that had to go the long way, if there is a short one."""
         plan = call.plan(quantities)
         if plan is None or type(x) is not np.ndarray or not (y is None or type(y) is np.ndarray):
             return
         if len(self._recipes) >= _KINDS:
             self._recipes.clear()
-        self._recipes.setdefault(_key(quantities, x, y), Recipe(call, plan, quantities))
+        self._recipes.setdefault(_key(quantities, x, y, reduction), Recipe(call, plan, quantities))
 
 
-def _key(quantities: tuple[str, ...], x: Array, y: Any) -> Any:
+def _key(quantities: tuple[str, ...], x: Array, y: Any, reduction: str) -> Any:
     """Return what calls of one kind have in common; a recipe serves one thread."""
     if type(y) is np.ndarray:
-        return quantities, x.shape, x.dtype, y.shape, y.dtype, get_ident()
-    return quantities, x.shape, x.dtype, get_ident()
+        return quantities, x.shape, x.dtype, y.shape, y.dtype, reduction, get_ident()
+    return quantities, x.shape, x.dtype, reduction, get_ident()

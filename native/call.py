@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -174,6 +175,14 @@ class Call:
     def plan(self, quantities: tuple[str, ...]) -> Plan | None:
         """Return the kernel call that computed quantities, or None where there is more to do than that."""
         return self._plans.get(quantities)
+
+    def summed(self, quantity: str) -> bool:
+        """Whether a result is one number for all cases."""
+        return self._work.summed(quantity)
+
+    def reducing(self, plan: Plan) -> Callable[[Array], int] | None:
+        """Return what makes the value of the sums that a plan leaves, and gives 0 where it could."""
+        return None if plan.sums is None else partial(self._work.reduced, *plan.sums)
 
     def shape(self, quantity: str) -> tuple[int, ...]:
         """Return the shape of a result."""

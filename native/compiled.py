@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -36,12 +36,15 @@ class Inputs:
 
 @dataclass
 class Outputs:
-    """Arrays that results are written to: derivatives in x's dtype; values too, or as float64 lanes or pairs."""
+    """Arrays that results are written to: derivatives in x's dtype; values too, or as `loops.Layout` says.
+
+    group: how many cases are added up where values are.
+    """
 
     arrays: dict[str, Array]
     value: str = "rounded"
     low: F64 | None = None
-    shares: list[Any] = field(default_factory=list)
+    group: int = 0
 
 
 class Compiled:
@@ -85,7 +88,7 @@ class Compiled:
         name = kernels.name_of(form, variant, quantities, x.dtype.name, inputs.kind, which, outputs.value)
         width = kernels.width(rows, x.dtype.name)
         unit = 1 if rows else width
-        ranges = threads.parts(cases, x.size, wanted, unit)
+        ranges = threads.parts(cases, x.size, wanted, outputs.group or unit)
         flags = np.empty(-(-cases // unit), np.int8)
         padded = -(-classes // width) * width * 3 + _LINE
         arguments = []
@@ -97,9 +100,13 @@ class Compiled:
             slots = [x, *inputs.labels, *[None] * (4 - len(inputs.labels)), *parts, *[None] * (2 - len(parts))]
             slots += [arrays.get("value"), outputs.low, arrays.get("grad"), arrays.get("hess"), flags, scratch]
             numbers = [0 if a is None else address(a) for a in slots]
-            arguments.append(np.array([*numbers, start, stop, classes, 0, 0], np.int64))
-        held = (x, inputs.labels, parts, arrays, outputs.low)
-        return Plan(kernels.kernel(name), arguments, flags, unit, cases, held, scratches)
+            arguments.append(np.array([*numbers, start, stop, classes, outputs.group, 0, 0], np.int64))
+        sums = None
+        if outputs.group:
+            assert outputs.low is not None
+            sums = arrays["value"], outputs.low
+        held = (x, inputs.labels, arrays, outputs.low)
+        return Plan(kernels.kernel(name), arguments, flags, unit, cases, held, (flags, scratches, parts, sums), sums)
 
 
 def shared(kernel: kernels.Kernel, arguments: list[npt.NDArray[np.int64]], held: Any = None) -> int:
@@ -123,9 +130,11 @@ class Plan:
     flags: npt.NDArray[np.int8]
     unit: int
     cases: int
-    #: what the addresses point into: arrays of the caller, and memory of the kernel's own
+    #: what the addresses point into: arrays of the caller, and the plan's own
     held: Any
-    scratches: list[Array]
+    own: Any
+    #: sums of groups of cases, high and low parts, where the values are summed
+    sums: tuple[F64, F64] | None
 
     def checking(self) -> None:
         """Have the kernel look at its labels first, and give something else than 0 where one is wrong."""
@@ -141,8 +150,8 @@ class Plan:
     def call(self) -> Callable[[], int]:
         """Return what computes, and gives 0 where that was all there is to do."""
         if len(self.arguments) == 1:
-            return partial(_alone, self.kernel, self.arguments[0], self.held)
-        return partial(shared, self.kernel, self.arguments, self.held)
+            return partial(_alone, self.kernel, self.arguments[0], (self.held, self.own))
+        return partial(shared, self.kernel, self.arguments, (self.held, self.own))
 
     def run(self) -> npt.NDArray[np.intp]:
         """Compute; return the cases that are to be computed again."""

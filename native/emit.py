@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llvmlite import ir
@@ -10,7 +10,7 @@ from llvmlite import ir
 from . import pair, storage
 from .element import Element
 from .formula import Formula
-from .loops import Layout, Memory, Reader, chunks, flag, loop, slot
+from .loops import Layout, Memory, Reader, Variable, chunks, flag, folded, loop, masked, slot
 from .pair import Number
 from .passes import TracedRow
 from .trace import F32, F64, I64, Lane, Trace
@@ -44,12 +44,33 @@ def emit(trace: Trace, program: Program, memory: Memory) -> Any:
             wrong = _wrong(trace, program, memory)
             b.store(b.select(wrong, ir.Constant(I64, WRONG), ir.Constant(I64, 0)), count)
     with b.if_then(b.icmp_signed("==", b.load(count, typ=I64), ir.Constant(I64, 0))):
-        if program.formula.rows:
-            with loop(trace, memory.start, memory.stop, 1) as case:
-                _row(trace, program, memory, case, count)
+        if program.layout.value == "sums":
+            with loop(trace, memory.start, memory.stop, memory.group) as start:
+                end = b.add(start, memory.group)
+                end = b.select(b.icmp_signed("<", end, memory.stop), end, memory.stop)
+                _summed(trace, program, replace(memory, start=start, stop=end), count)
         else:
-            _elements(trace, program, memory, count)
+            _cases(trace, program, memory, count, None)
     return b.load(count, typ=I64)
+
+
+def _summed(trace: Trace, program: Program, memory: Memory, count: Any) -> None:
+    """Append one group of cases, whose values are added up. Groups are the same for any number of threads."""
+    total = Variable(trace, True, 0.0, 0 if program.formula.rows else trace.width)
+    _cases(trace, program, memory, count, total)
+    joined = pair.as_pair(folded(trace, total.get(), lambda a, b: a + b))
+    place = trace.builder.sdiv(memory.start, memory.group)
+    storage.store(trace, memory.value, place, "float64", joined.high)
+    storage.store(trace, memory.value_low, place, "float64", joined.low)
+
+
+def _cases(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
+    """Append the cases start .. stop-1; total: what values are added to instead of being written."""
+    if program.formula.rows:
+        with loop(trace, memory.start, memory.stop, ir.Constant(I64, 1)) as case:
+            _row(trace, program, memory, case, count, total)
+    else:
+        _elements(trace, program, memory, count, total)
 
 
 #: what a kernel returns that has found a wrong label; no sum with numbers of flags is 0
@@ -66,7 +87,7 @@ def _wrong(trace: Trace, program: Program, memory: Memory) -> Any:
     return _unlike(trace, program.labels, program.layout.dtype, memory.labels[0], start, stop, memory.classes)
 
 
-def _elements(trace: Trace, program: Program, memory: Memory, count: Any) -> None:
+def _elements(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
     reader = Reader(trace, memory, program.layout)
     b = trace.builder
 
@@ -77,7 +98,7 @@ def _elements(trace: Trace, program: Program, memory: Memory, count: Any) -> Non
         spoilt = Spoilt(trace, trace.width)
         for q in program.quantities:
             x = program.formula.element(q)(bare if q == "value" else e)
-            spoilt.add(x, _write(trace, program, memory, q, i, x, mask), mask)
+            spoilt.add(x, _write(trace, program, memory, q, i, x, mask, total), mask)
         place = b.sdiv(i, ir.Constant(I64, trace.width))
         flag(trace, memory, place, spoilt.any(), count)
 
@@ -115,8 +136,13 @@ class Spoilt:
         return b.or_(*bits)
 
 
-def _write(trace: Trace, program: Program, memory: Memory, q: str, at: Any, x: Number, mask: Any) -> Any:
-    """Write a vector of a quantity, and return it as it is stored."""
+def _write(
+    trace: Trace, program: Program, memory: Memory, q: str, at: Any, x: Number, mask: Any, total: Variable | None
+) -> Any:
+    """Write a vector of a quantity, or add it to a total, and return it as it is stored."""
+    if q == "value" and total is not None:
+        total.set(total.get() + masked(trace, mask, x, 0.0))
+        return pair.rounded(x).code
     if q == "value" and program.layout.value != "rounded":
         if program.layout.value == "pairs":
             storage.store(trace, memory.value_low, at, "float64", pair.as_pair(x).low, mask)
@@ -129,7 +155,9 @@ def _output(memory: Memory, q: str) -> Any:
     return {"value": memory.value, "grad": memory.grad, "hess": memory.hess}[q]
 
 
-def _row(trace: Trace, program: Program, memory: Memory, case: Any, count: Any) -> None:
+def _row(
+    trace: Trace, program: Program, memory: Memory, case: Any, count: Any, total: Variable | None
+) -> None:
     formula, index = program.formula, program.layout.labels == "index"
     stages = {q: formula.row(q, index) for q in program.quantities}
     outputs = tuple(_output(memory, q) for q, (_, _, vector) in stages.items() if vector)
@@ -142,7 +170,7 @@ def _row(trace: Trace, program: Program, memory: Memory, case: Any, count: Any) 
     for q, (prepare, finish, vector) in stages.items():
         if not vector:
             x = finish(states[prepare])
-            alone.add(x, _write(trace, program, memory, q, case, x, None))
+            alone.add(x, _write(trace, program, memory, q, case, x, None, total))
     vectors = {q: (p, f) for q, (p, f, vector) in stages.items() if vector}
     if vectors:
         _vectors(trace, program, memory, row, states, vectors, spoilt)
@@ -162,7 +190,7 @@ def _vectors(
             x = finish(states[prepare], e)
             if q == "value":
                 e.factor = factor
-            spoilt.add(x, _write(trace, program, memory, q, at, x, mask), mask)
+            spoilt.add(x, _write(trace, program, memory, q, at, x, mask, None), mask)
 
     row.each(write)
 

@@ -61,13 +61,15 @@ class Form:
         """Start without a memory of calls."""
         self._memory = Memory()
 
-    def _again(self, quantities: tuple[str, ...], x: npt.ArrayLike, y: npt.ArrayLike | None) -> tuple[Array, ...]:
+    def _again(
+        self, quantities: tuple[str, ...], x: npt.ArrayLike, y: npt.ArrayLike | None, reduction: str
+    ) -> tuple[Array, ...]:
         """Compute with default arguments, the short way where an earlier call was of the same kind."""
-        results = self._memory.results(quantities, x, y)
+        results = self._memory.results(quantities, x, y, reduction)
         if results is None:
-            call = Call(self, x, y, "none", None, None, {})
+            call = Call(self, x, y, reduction, None, None, {})
             results = call.results(quantities)
-            self._memory.learn(quantities, x, y, call)
+            self._memory.learn(quantities, x, y, reduction, call)
         return results
 
     def __repr__(self) -> str:
@@ -89,8 +91,8 @@ class Loss(Form):
         **options: object,
     ) -> Array:
         """Return the value: one a case, or reduced."""
-        if out is None and threads is None and not options and reduction == "none":
-            return self._again(("value",), z, y)[0]
+        if out is None and threads is None and not options:
+            return self._again(("value",), z, y, reduction)[0]
         return Call(self, z, y, reduction, threads, None, options, value=out)()
 
     def grad(
@@ -105,8 +107,8 @@ class Loss(Form):
         **options: object,
     ) -> Array:
         """Return the gradient in z, shape of z."""
-        if out is None and threads is None and grad_out is None and not options and reduction == "none":
-            return self._again(("grad",), z, y)[0]
+        if out is None and threads is None and grad_out is None and not options:
+            return self._again(("grad",), z, y, reduction)[0]
         return Call(self, z, y, reduction, threads, grad_out, options, grad=out).grad()
 
     def value_and_grad(
@@ -121,8 +123,8 @@ class Loss(Form):
         **options: object,
     ) -> Pair:
         """Return (value, gradient); out is a pair of arrays, either may be None."""
-        if out is None and threads is None and grad_out is None and not options and reduction == "none":
-            value, grad = self._again(("value", "grad"), z, y)
+        if out is None and threads is None and grad_out is None and not options:
+            value, grad = self._again(("value", "grad"), z, y, reduction)
             return value, grad
         return Call.of_pair(self, z, y, reduction, threads, grad_out, options, out).value_and_grad()
 
@@ -169,8 +171,8 @@ class Block(Form):
         **options: object,
     ) -> Array:
         """Return the value: one a case, or reduced."""
-        if out is None and threads is None and not options and reduction == "none":
-            return self._again(("value",), x, None)[0]
+        if out is None and threads is None and not options:
+            return self._again(("value",), x, None, reduction)[0]
         return Call(self, x, None, reduction, threads, None, options, value=out)()
 
     def grad(
@@ -184,8 +186,8 @@ class Block(Form):
         **options: object,
     ) -> Array:
         """Return the gradient in x, shape of x."""
-        if out is None and threads is None and grad_out is None and not options and reduction == "none":
-            return self._again(("grad",), x, None)[0]
+        if out is None and threads is None and grad_out is None and not options:
+            return self._again(("grad",), x, None, reduction)[0]
         return Call(self, x, None, reduction, threads, grad_out, options, grad=out).grad()
 
     def value_and_grad(
@@ -199,8 +201,8 @@ class Block(Form):
         **options: object,
     ) -> Pair:
         """Return (value, gradient); out is a pair of arrays, either may be None."""
-        if out is None and threads is None and grad_out is None and not options and reduction == "none":
-            value, grad = self._again(("value", "grad"), x, None)
+        if out is None and threads is None and grad_out is None and not options:
+            value, grad = self._again(("value", "grad"), x, None, reduction)
             return value, grad
         return Call.of_pair(self, x, None, reduction, threads, grad_out, options, out).value_and_grad()
 

@@ -28,7 +28,7 @@ from .trace import I64, Trace
 
 ARGUMENTS = (
     *("x", "label 0", "label 1", "label 2", "label 3", "factor", "factor low", "value", "value low", "grad", "hess"),
-    *("flags", "scratch", "start", "stop", "classes", "check", "object"),
+    *("flags", "scratch", "start", "stop", "classes", "group", "check", "object"),
 )
 #: arguments that may be objects
 OBJECTS = ("x", "label 0", "value", "grad", "hess")

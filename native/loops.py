@@ -35,6 +35,7 @@ class Memory:
     start: Any
     stop: Any
     classes: Any
+    group: Any
     check: Any
 
 
@@ -44,7 +45,7 @@ class Layout:
 
     dtype: of x and of the results. labels: "" none, "index", "plain" (in dtype), "lanes" or "pairs" (float64, one
     number an element), "two lanes" or "two pairs" (weights a and b). factor: "" none, "one", "each" case.
-    value: "rounded", or "lanes"/"pairs" of float64 that are rounded later.
+    value: "rounded", or "lanes"/"pairs" of float64 that are rounded later, or "sums": a pair a group of cases.
     """
 
     dtype: str
@@ -68,8 +69,8 @@ def slot(trace: Trace, kind: Any, start: Any) -> Any:
 
 
 @contextmanager
-def loop(trace: Trace, start: Any, stop: Any, step: int) -> Any:
-    """Repeat what is appended inside for i = start, start + step, ... while i < stop; gives i."""
+def loop(trace: Trace, start: Any, stop: Any, step: Any) -> Any:
+    """Repeat what is appended inside for i = start, start + step, ... while i < stop; gives i. All are int64."""
     b = trace.builder
     place = slot(trace, I64, start)
     head = b.append_basic_block("head")
@@ -81,7 +82,7 @@ def loop(trace: Trace, start: Any, stop: Any, step: int) -> Any:
     b.cbranch(b.icmp_signed("<", i, stop), body, done)
     b.position_at_end(body)
     yield i
-    b.store(b.add(i, ir.Constant(I64, step)), place)
+    b.store(b.add(i, step), place)
     b.branch(head)
     b.position_at_end(done)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from . import pair
@@ -10,6 +12,18 @@ from .rounding import F64
 
 #: values at or above this are summed apart, scaled down by 2^64: a mean cannot overflow on its way
 _HUGE = 2.0**960
+
+
+def joined(high: F64, low: F64) -> Pair | None:
+    """Return the sum of some pairs, rounded to a pair; None where it is not finite."""
+    parts = [*high.tolist(), *low.tolist()]
+    try:
+        total = math.fsum(parts)
+    except (OverflowError, ValueError):
+        return None  # a sum on the way, or infinities of both signs
+    if not math.isfinite(total):
+        return None
+    return Pair(np.float64(total), np.float64(math.fsum([*parts, -total])))
 
 
 def over_cases(x: Pair) -> Pair:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from .labels import Labels
 from .options import Options
 from .pair import Number, Pair
 from .rounding import F64, Array, round_to
-from .total import Denominator, Total
+from .total import Denominator, Total, joined
 from .use import Use, on_kernels, on_numpy, silenced
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _BLOCK = 8192
 #: and by a kernel, where something is left to do for NumPy
 _LARGE = 65536
+#: elements whose values a kernel adds up before they are written: a multiple of every kernel's vectors
+_GROUP = 8192
 
 
 class Work:
@@ -72,7 +75,9 @@ class Work:
         """
         compiled, options = choice.engine(), self.options
         lone = self.cotangent is None and options.sample_weight is None and options.ignore is None
-        if compiled is None or not lone or not options.plain or options.over != "sum" or self.reduction != "none":
+        if compiled is None or not lone or not options.plain or options.over != "sum":
+            return None
+        if self.reduction != "none" and (self.form.vector or options.denominator != "N"):
             return None
         arrays = [self.x, *([] if self.y is None else [self.y]), *(self.outputs[q] for q in quantities)]
         if not all(a.flags.c_contiguous and a.dtype.isnative for a in arrays) or not self.cases:
@@ -80,7 +85,11 @@ class Work:
         from .compiled import Inputs, Outputs
 
         x = self.x.reshape(self.flat)
-        outputs = Outputs({q: self.outputs[q].reshape(self._shape(q)) for q in quantities})
+        outputs = Outputs({q: self.outputs[q].reshape(self._shape(q)) for q in quantities if not self.summed(q)})
+        if self.summed("value") and "value" in quantities:
+            outputs.group = max(1, _GROUP // self.classes)
+            outputs.value = "sums"
+            outputs.arrays["value"], outputs.low = np.empty((2, -(-self.cases // outputs.group)))
         variant = "normalized" if options.normalized else ""
         inputs = Inputs(x)
         if self.y is not None:
@@ -88,6 +97,8 @@ class Work:
                 return None
             y = self.y.reshape(-1 if self.by_index else self.flat)
             inputs = Inputs(x, "index" if self.by_index else "plain", (y,))
+        if self.reduction == "mean" and quantities != ("value",):
+            inputs.factor = self._factor(self._count())
         return compiled.plan(self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads)
 
     def repeat(self, plan: Plan) -> Callable[[], int]:
@@ -97,15 +108,34 @@ class Work:
         labels of all of them are known to be right, so these are looked at in a pass of their own.
         """
         compiled = choice.engine()
-        if self.y is None or compiled is None:
-            return plan.call()
-        if len(plan.arguments) == 1:
-            plan.checking()
-            return plan.call()
-        y = self.y.reshape(-1 if self.by_index else self.flat)
-        kind = "index" if self.by_index else self.form.labels
-        check, call = compiled.check(y, kind, self.classes, self.threads), plan.call()
-        return lambda: check() or call()
+        call = plan.call()
+        if self.y is not None and compiled is not None:
+            if len(plan.arguments) == 1:
+                plan.checking()
+            else:
+                y = self.y.reshape(-1 if self.by_index else self.flat)
+                kind = "index" if self.by_index else self.form.labels
+                call = in_turn(compiled.check(y, kind, self.classes, self.threads), call)
+        if plan.sums is not None:
+            call = in_turn(call, partial(self.reduced, *plan.sums, self.outputs["value"]))
+        return call
+
+    def summed(self, quantity: str) -> bool:
+        """Whether a quantity is one number for all cases."""
+        return quantity == "value" and self.reduction != "none"
+
+    def reduced(self, high: F64, low: F64, out: Array) -> int:
+        """Write the sum or mean of the sums of groups; return 0, or 1 where they are not finite."""
+        total = joined(high, low)
+        if total is None:
+            return 1
+        if self.reduction == "mean":
+            total = total / self._count()
+        out[...] = round_to(np.asarray(pair.rounded(total)), self.dtype)
+        return 0
+
+    def _count(self) -> Pair:
+        return Pair(np.float64(self.cases), np.float64(0.0))
 
     def _run(self, quantities: tuple[str, ...]) -> None:
         name, form = self.form.name, self.form
@@ -209,6 +239,11 @@ class Work:
         out = self.outputs[quantity]
         if not out.flags.c_contiguous:
             out[...] = target.reshape(out.shape)
+
+
+def in_turn(first: Callable[[], int], second: Callable[[], int]) -> Callable[[], int]:
+    """Return what calls both, the second where the first gives 0, and gives what is not 0."""
+    return lambda: first() or second()
 
 
 def _wide(x: Number) -> Pair:
