@@ -14,16 +14,20 @@ from .rounding import F64
 _HUGE = 2.0**960
 
 
-def joined(high: F64, low: F64) -> Pair | None:
-    """Return the sum of some pairs, rounded to a pair; None where it is not finite."""
+def reduced(high: F64, low: F64, divisor: int) -> float | None:
+    """Return the sum of some pairs over a number of cases, rounded once; None where the sum is not finite."""
     parts = [*high.tolist(), *low.tolist()]
     try:
         total = math.fsum(parts)
+        rest = math.fsum([*parts, -total])
     except (OverflowError, ValueError):
         return None  # a sum on the way, or infinities of both signs
     if not math.isfinite(total):
         return None
-    return Pair(np.float64(total), np.float64(math.fsum([*parts, -total])))
+    if divisor == 1:
+        return total
+    (a, b), (c, d) = total.as_integer_ratio(), rest.as_integer_ratio()
+    return (a * d + c * b) / (b * d * divisor)  # integers: Python rounds their quotient once
 
 
 def over_cases(x: Pair) -> Pair:

@@ -13,7 +13,7 @@ from .labels import Labels
 from .options import Options
 from .pair import Number, Pair
 from .rounding import F64, Array, round_to
-from .total import Denominator, Total, joined
+from .total import Denominator, Total, reduced
 from .use import Use, on_kernels, on_numpy, silenced
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Work:
             y = self.y.reshape(-1 if self.by_index else self.flat)
             inputs = Inputs(x, "index" if self.by_index else "plain", (y,))
         if self.reduction == "mean" and quantities != ("value",):
-            inputs.factor = self._factor(self._count())
+            inputs.factor = self._factor(Pair(np.float64(self.cases), np.float64(0.0)))
         return compiled.plan(self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads)
 
     def repeat(self, plan: Plan) -> Callable[[], int]:
@@ -126,16 +126,13 @@ class Work:
 
     def reduced(self, high: F64, low: F64, out: Array) -> int:
         """Write the sum or mean of the sums of groups; return 0, or 1 where they are not finite."""
-        total = joined(high, low)
-        if total is None:
+        result = reduced(high, low, self.cases if self.reduction == "mean" else 1)
+        if result is None:
             return 1
-        if self.reduction == "mean":
-            total = total / self._count()
-        out[...] = round_to(np.asarray(pair.rounded(total)), self.dtype)
+        # NumPy rounds a number of float32's or float64's range as it is stored.
+        direct = self.dtype.itemsize >= 4 and abs(result) < 1e38
+        out[...] = result if direct else round_to(np.asarray(result), self.dtype)
         return 0
-
-    def _count(self) -> Pair:
-        return Pair(np.float64(self.cases), np.float64(0.0))
 
     def _run(self, quantities: tuple[str, ...]) -> None:
         name, form = self.form.name, self.form
