@@ -58,7 +58,7 @@ def _summed(trace: Trace, program: Program, memory: Memory, count: Any) -> None:
     """Append one group of cases, whose values are added up. Groups are the same for any number of threads."""
     total = Variable(trace, True, 0.0, 0 if program.formula.rows else trace.width)
     _cases(trace, program, memory, count, total)
-    joined = pair.as_pair(folded(trace, total.get(), lambda a, b: a + b))
+    joined = pair.as_pair(folded(trace, pair.settled(total.get()), lambda a, b: a + b))
     place = trace.builder.sdiv(memory.start, memory.group)
     storage.store(trace, memory.value, place, "float64", joined.high)
     storage.store(trace, memory.value_low, place, "float64", joined.low)
@@ -141,7 +141,7 @@ def _write(
 ) -> Any:
     """Write a vector of a quantity, or add it to a total, and return it as it is stored."""
     if q == "value" and total is not None:
-        total.set(total.get() + masked(trace, mask, x, 0.0))
+        total.set(pair.accumulated(total.get(), masked(trace, mask, x, 0.0)))
         return pair.rounded(x).code
     if q == "value" and program.layout.value != "rounded":
         if program.layout.value == "pairs":

@@ -135,6 +135,22 @@ def coarse(x: Number, k: Lane) -> Number:
     return Pair(lanes.coarse(x.high, k), lanes.coarse(x.low, k)) if isinstance(x, Pair) else lanes.coarse(x, k)
 
 
+def accumulated(total: Number, x: Number) -> Number:
+    """Return total + x of a running sum; a Pair's low part gathers what is left over until `settled`.
+
+    It stays below n 2^-53 of a sum of n terms of one sign, so that it loses n 2^-106 of it at most.
+    """
+    if not isinstance(total, Pair):
+        return total + x
+    s, e = two_sum(total.high, high(x))
+    return Pair(s, total.low + (e + x.low if isinstance(x, Pair) else e))
+
+
+def settled(total: Number) -> Number:
+    """Return a running sum as a normalized number."""
+    return Pair(*quick_sum(total.high, total.low)) if isinstance(total, Pair) else total
+
+
 def exact_sum(a: Lane, b: Lane) -> Pair:
     """Return a + b exactly."""
     return Pair(*two_sum(a, b))

@@ -29,6 +29,9 @@ class TracedRow(Row):
         self.wide = reader.layout.wide
         b = self.trace.builder
         self.base = b.mul(case, self.memory.classes)
+        #: elements from this row to the next one; beyond the last there may be no memory, which is dear to find out
+        last = b.icmp_signed(">=", b.add(case, ir.Constant(I64, 1)), self.memory.stop)
+        self.distance = b.select(last, ir.Constant(I64, 0), self.memory.classes)
         self.factor = reader.factor(case, 0)
         self.index = None
         if reader.layout.labels == "index":
@@ -149,10 +152,10 @@ class TracedRow(Row):
 
     def _sum(self, place: Variable, x: Number) -> Number:
         """Add to a sum: as pairs where rounding errors would matter, else plainly."""
-        return place.get() + x
+        return pair.accumulated(place.get(), x)
 
     def _total(self, place: Variable) -> Number:
-        total = folded(self.trace, place.get(), lambda a, b: a + b)
+        total = folded(self.trace, pair.settled(place.get()), lambda a, b: a + b)
         return total if self.wide else pair.rounded(total)
 
     def small_total(
@@ -209,7 +212,7 @@ class TracedRow(Row):
         """Fetch what comes after this pass, which computes and leaves the memory idle: the next row, the outputs."""
         b, dtype = self.trace.builder, self.reader.layout.dtype
         here = b.add(self.base, e.position.base)
-        storage.prefetch(self.trace, self.memory.x, b.add(here, self.memory.classes), dtype, write=False)
+        storage.prefetch(self.trace, self.memory.x, b.add(here, self.distance), dtype, write=False)
         for output in self.outputs:
             storage.prefetch(self.trace, output, here, dtype, write=True)
 
