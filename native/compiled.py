@@ -135,6 +135,8 @@ class Plan:
     own: Any
     #: sums of groups of cases, high and low parts, where the values are summed
     sums: tuple[F64, F64] | None
+    #: what the labels are copied to first, where a kernel cannot read them as they are
+    labels: Array | None = None
 
     def checking(self) -> None:
         """Have the kernel look at its labels first, and give something else than 0 where one is wrong."""

@@ -42,7 +42,9 @@ def width(rows: bool, dtype: str) -> int:
     Rows are often short, and pairs need many registers.
     """
     few = 16 if get_host_cpu_features().get("avx512f", False) else 8
-    return few if rows or dtype == "float64" else 2 * few
+    if rows:
+        return few
+    return 16 if dtype == "float64" else 2 * few
 
 
 def program_of(name: str) -> Program:

@@ -92,14 +92,31 @@ class Work:
             outputs.arrays["value"], outputs.low = np.empty((2, -(-self.cases // outputs.group)))
         variant = "normalized" if options.normalized else ""
         inputs = Inputs(x)
+        own = None
         if self.y is not None:
-            if self.y.dtype != (np.int64 if self.by_index else self.dtype):
+            stored = self._stored()
+            if stored is None:
                 return None
-            y = self.y.reshape(-1 if self.by_index else self.flat)
+            own = None if stored is self.y else stored
+            y = stored.reshape(-1 if self.by_index else self.flat)
             inputs = Inputs(x, "index" if self.by_index else "plain", (y,))
         if self.reduction == "mean" and quantities != ("value",):
             inputs.factor = self._factor(Pair(np.float64(self.cases), np.float64(0.0)))
-        return compiled.plan(self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads)
+        plan = compiled.plan(self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads)
+        plan.labels = own
+        return plan
+
+    def _stored(self) -> Array | None:
+        """Return the labels as a kernel reads them: themselves, memory that they can be copied to, or None.
+
+        Integers that are labels of their kind are so in every format, and others are not made to be: all but masses.
+        """
+        y, wanted = self.y, np.dtype(np.int64) if self.by_index else self.dtype
+        assert y is not None
+        if y.dtype == wanted:
+            return y
+        exact = self.form.labels != "classes" or self.by_index or (y.dtype.itemsize < 4 and wanted.itemsize >= 4)
+        return np.empty(y.shape, wanted) if y.dtype.kind in "iub" and exact else None
 
     def repeat(self, plan: Plan) -> Callable[[], int]:
         """Return what computes by a plan, labels checked before anything is written; it gives 0 where all went well.
@@ -113,9 +130,11 @@ class Work:
             if len(plan.arguments) == 1:
                 plan.checking()
             else:
-                y = self.y.reshape(-1 if self.by_index else self.flat)
+                y = (self.y if plan.labels is None else plan.labels).reshape(-1 if self.by_index else self.flat)
                 kind = "index" if self.by_index else self.form.labels
                 call = in_turn(compiled.check(y, kind, self.classes, self.threads), call)
+            if plan.labels is not None:
+                call = in_turn(partial(copied, self.y, plan.labels), call)
         if plan.sums is not None:
             call = in_turn(call, partial(self.reduced, *plan.sums, self.outputs["value"]))
         return call
@@ -236,6 +255,13 @@ class Work:
         out = self.outputs[quantity]
         if not out.flags.c_contiguous:
             out[...] = target.reshape(out.shape)
+
+
+def copied(y: Array, to: Array) -> int:
+    """Copy labels to memory of another format; return 0."""
+    with np.errstate(all="ignore"):
+        np.copyto(to, y, casting="unsafe")
+    return 0
 
 
 def in_turn(first: Callable[[], int], second: Callable[[], int]) -> Callable[[], int]:

@@ -306,3 +306,64 @@ def test_the_implementation_is_chosen_with_a_reason(monkeypatch):
     finally:
         choice._lacking.cache_clear()
         choice.implementation.cache_clear()
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "int64", "uint64", "bool"])
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_integer_labels_are_those_numbers_at_every_call(kind, reduction):
+    z = np.linspace(-3, 3, 12, dtype=np.float32)
+    y = (np.arange(12) % 2).astype(kind)
+    want = native.sigmoid_bce.value_and_grad(z, y.astype(np.float32), reduction=reduction)
+    step = native.sigmoid_bce.prepare(z, y, reduction=reduction)
+    for _ in range(3):
+        for got in (native.sigmoid_bce.value_and_grad(z, y, reduction=reduction), step.value_and_grad()):
+            for a, b in zip(got, want, strict=True):
+                np.testing.assert_array_equal(a, b)
+    y[:] = 1 - y if kind != "bool" else ~y
+    want = native.sigmoid_bce(z, y.astype(np.float32), reduction=reduction)
+    np.testing.assert_array_equal(step(), want)
+    np.testing.assert_array_equal(native.sigmoid_bce(z, y, reduction=reduction), want)
+    if kind != "bool":
+        y[3] = 7
+        for call in (step, lambda: native.sigmoid_bce(z, y, reduction=reduction)):
+            with pytest.raises(ValueError, match=r"y\[3\]: got 7"):
+                call()
+
+
+@pytest.mark.parametrize("kind", ["int8", "int32", "uint64"])
+def test_class_indices_of_other_widths(kind):
+    z = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    t = np.array([0, 3, 1, 2, 2])
+    want = native.softmax_xent(z, t)
+    for _ in range(3):
+        np.testing.assert_array_equal(native.softmax_xent(z, t.astype(kind)), want)
+    wrong = t.astype(kind)
+    wrong[2] = 4
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"y\[2\]: got 4; wants a class index in 0\.\.3"):
+            native.softmax_xent(z, wrong)
+    masses = np.array([[0, 2**24 + 1, 0, 0]], np.int32)  # not a float32
+    exact = native.softmax_xent(z[:1].astype(np.float64), masses)
+    for _ in range(3):
+        np.testing.assert_array_max_ulp(native.softmax_xent(z[:1], masses)[0], np.float32(exact[0]), 1)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_reductions_that_repeat_follow_their_inputs(dtype, reduction):
+    rng = np.random.default_rng(3)
+    z, t = rng.normal(0, 5, (40, 30)).astype(dtype), rng.integers(0, 30, 40)
+    step = native.softmax_xent.prepare(z, t, reduction=reduction)
+    for _ in range(3):
+        with native.using("numpy"):
+            want = native.softmax_xent.value_and_grad(z, t, reduction=reduction)
+        for got in (step.value_and_grad(), native.softmax_xent.value_and_grad(z, t, reduction=reduction)):
+            for a, b in zip(got, want, strict=True):
+                np.testing.assert_array_max_ulp(a, b, maxulp=1)
+        z[:] = rng.normal(0, 5, z.shape)
+        t[:] = rng.integers(0, 30, 40)
+    z[7, 2] = np.inf
+    t[7] = 0
+    assert step() == native.softmax_xent(z, t, reduction=reduction) == np.inf
+    z[7, 3] = np.nan
+    assert np.isnan(step()) and np.isnan(native.softmax_xent(z, t, reduction=reduction))
