@@ -16,6 +16,7 @@ import numpy as np
 from . import choice
 from .memory import address
 from .rounding import Array
+from .work import copied
 
 if TYPE_CHECKING:
     from .call import Call
@@ -34,14 +35,13 @@ class Recipe:
     def __init__(self, call: Call, plan: Plan, quantities: tuple[str, ...]) -> None:
         """Take over from a call that was one kernel on fixed arrays."""
         from .compiled import shared
-        from .work import copied
 
         plan.checking()
         self._place: Callable[[Array], int] = id if plan.by_object() else address
         self._arguments = plan.arguments
         self._run: Callable[[], int] = partial(shared, plan.kernel, plan.arguments)
         self._held = plan.own
-        self._labels, self._copy = plan.labels, copied
+        self._labels = plan.labels
         self._outputs = [(call.shape(q), call.dtype, None if call.summed(q) else _PLACES[q]) for q in quantities]
         self._reduce = call.reducing(plan)
         if plan.sums is not None:
@@ -57,7 +57,7 @@ class Recipe:
         place = self._place
         try:
             if y is not None and self._labels is not None:
-                self._copy(y, self._labels)
+                copied(y, self._labels)
                 y = self._labels
             results = tuple([np.empty(shape, dtype) for shape, dtype, _ in self._outputs])
             for arguments in self._arguments:

@@ -42,6 +42,14 @@ class Labels:
         """Whether formulas get the labels as they stand in memory."""
         return self.by_index or self.options.plain
 
+    @property
+    def smoothed(self) -> F64 | None:
+        """What kernels make smoothed labels of a class index of: the label there and elsewhere, as pairs; or None."""
+        if self.index is None or not self.options.eps or self.options.weight is not None:
+            return None
+        labels = self.options.smoothed(np.array([1.0, 0.0]), self.classes)
+        return np.stack([labels.high, labels.low], axis=1).reshape(-1)
+
     def wide(self, block: At) -> tuple[tuple[Number, ...], npt.NDArray[np.int64] | None]:
         """Return the labels of a block as pairs or float64 lanes, and as an index or None."""
         if self.by_index:

@@ -43,7 +43,8 @@ class Memory:
 class Layout:
     """What a kernel's arrays hold.
 
-    dtype: of x and of the results. labels: "" none, "index", "plain" (in dtype), "lanes" or "pairs" (float64, one
+    dtype: of x and of the results. labels: "" none, "index", "smoothed" (an index, and four float64: the label at the
+    index and elsewhere, as pairs), "plain" (in dtype), "lanes" or "pairs" (float64, one
     number an element), "two lanes" or "two pairs" (weights a and b). factor: "" none, "one", "each" case.
     value: "rounded", or "lanes"/"pairs" of float64 that are rounded later, or "sums": a pair a group of cases.
     """
@@ -232,7 +233,7 @@ class Reader:
     def labels(self, at: Any, mask: Any) -> tuple[Number, ...]:
         """Return the labels of the vector at an offset."""
         kind, where = self.layout.labels, self.memory.labels
-        if kind in ("", "index"):
+        if kind in ("", "index", "smoothed"):
             return ()
         if kind == "plain":
             return (storage.load(self.trace, where[0], at, self.layout.dtype, self.trace.width, mask),)

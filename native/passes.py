@@ -34,8 +34,14 @@ class TracedRow(Row):
         self.distance = b.select(last, ir.Constant(I64, 0), self.memory.classes)
         self.factor = reader.factor(case, 0)
         self.index = None
-        if reader.layout.labels == "index":
-            self.index = Whole(b.load(storage.address(self.trace, self.memory.labels[0], case, "int64"), typ=I64))
+        #: where and what a smoothed label is: a class index, the label there, the label elsewhere
+        self.smoothed: tuple[Whole, Number, Number] | None = None
+        if reader.layout.labels in ("index", "smoothed"):
+            target = Whole(b.load(storage.address(self.trace, self.memory.labels[0], case, "int64"), typ=I64))
+            if reader.layout.labels == "index":
+                self.index = target
+            else:
+                self.smoothed = target, *(self._smooth(k) for k in (0, 2))
         #: the class that sums leave out, once it is known; its vector is a case of its own from then on
         self.apart: Whole | None = None
 
@@ -127,9 +133,18 @@ class TracedRow(Row):
 
     def label(self, e: Element) -> Number:
         """Return the labels, one-hot for an index."""
+        if self.smoothed is not None:
+            target, on, off = self.smoothed
+            return pair.where(e.at(target), on, off)
         if self.index is None:
             return e.labels[0]
         return self.trace.where(e.at(self.index), 1.0, 0.0)
+
+    def _smooth(self, k: int) -> Number:
+        """Return a smoothed label, number k and k+1 of their table."""
+        table = self.memory.labels[1]
+        high, low = (storage.load(self.trace, table, ir.Constant(I64, k + i), "float64", 0) for i in (0, 1))
+        return Pair(high, low) if self.wide else high
 
     def label_at(self, index: Whole) -> Number:
         """Return the label at an index."""

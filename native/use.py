@@ -60,6 +60,8 @@ class Use:
         """Whether a kernel can read the labels as they stand in memory."""
         if not self.y.kind:
             return True
+        if self.y.smoothed is not None:
+            return True
         return self.y.by_index or (self.y.plain and self.y.dense is not None and self.y.dense.dtype == self.x.dtype)
 
     def scale(self, at: Any) -> Pair | None:
@@ -117,6 +119,9 @@ def on_kernels(use: Use, block: slice, compiled: Compiled) -> Number | None:
     elif y.by_index:
         assert y.index is not None
         inputs = Inputs(x, "index", (y.index[block],))
+    elif (table := y.smoothed) is not None:
+        assert y.index is not None
+        inputs = Inputs(x, "smoothed", (y.index[block], table))
     elif use.stored:
         assert y.dense is not None
         inputs = Inputs(x, "plain", (y.dense[block],))

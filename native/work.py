@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: elements computed at once by NumPy: the temporaries of a formula stay within a core's cache
 _BLOCK = 8192
-#: and by a kernel, where something is left to do for NumPy
-_LARGE = 65536
+#: and by a kernel, where something is left to do for NumPy: with values alone, or with labels to be made too
+_LARGE, _LABELS = 1 << 20, 1 << 16
 #: elements whose values a kernel adds up before they are written: a multiple of every kernel's vectors
 _GROUP = 8192
 
@@ -179,7 +179,10 @@ class Work:
             self.outputs["value"][...] = round_to(total.result(denominator), self.dtype)
 
     def _blocks(self, compiled: bool = False, use: Use | None = None) -> Iterator[slice]:
-        step = max(1, (_LARGE if compiled else _BLOCK) // self.classes)
+        size = _BLOCK
+        if compiled and use is not None:
+            size = _LARGE if use.stored else _LABELS
+        step = max(1, size // self.classes)
         if compiled and use is not None and use.direct:
             step = max(1, self.cases)
         for start in range(0, self.cases, step):
