@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
 from .emit import Program, emit, emit_check
@@ -92,7 +92,8 @@ def _run(typing: Any, name: Any, arguments: Any) -> Any:
 def _resolved(builder: Any, given: Any, offset: Any) -> Any:
     """Return an address that is given, or read it from the array object that is given."""
     zero = ir.Constant(I64, 0)
-    own = cgutils.alloca_once_value(builder, given)
+    own = builder.alloca(I64)
+    builder.store(given, own)
     theirs = builder.inttoptr(builder.add(given, offset), own.type)
     is_object = builder.and_(builder.icmp_signed("!=", offset, zero), builder.icmp_signed("!=", given, zero))
     return builder.load(builder.select(is_object, theirs, own), typ=I64)
