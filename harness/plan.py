@@ -22,6 +22,8 @@ from lossbench.suites.suite import CLASSES
 
 #: Modes in which every new shape is compiled anew.
 COMPILED = ("jit", "graph", "xla", "compile", "compile-max-autotune")
+#: Parts of a run that can be asked for alone.
+PARTS = ("accuracy", "throughput", "goals")
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,16 @@ class Absence:
 
 @dataclass(frozen=True)
 class Filters:
-    """What the command line narrows a run to; None is everything. IMPL are globs of implementation ids."""
+    """What the command line narrows a run to; None is everything.
+
+    impl: globs of implementation ids. only: parts of the run, of PARTS.
+    """
 
     form: tuple[str, ...] | None = None
     impl: tuple[str, ...] | None = None
     suite: tuple[str, ...] | None = None
     dtype: tuple[str, ...] | None = None
+    only: tuple[str, ...] | None = None
     device: str = "cpu"
 
     def check(self) -> None:
@@ -88,11 +94,18 @@ class Filters:
         for name in self.dtype or ():
             if name not in MEASURED:
                 raise ValueError(f"dtype: got {name!r}, nearest are {', '.join(_nearest(name, MEASURED))}")
+        for name in self.only or ():
+            if name not in PARTS:
+                raise ValueError(f"only: got {name!r}, wants {', '.join(PARTS)}")
         ids = [implementation_id(*i) for i in implementations(self.device)]
         for glob in self.impl or ():
             if not any(fnmatchcase(i, glob) for i in ids):
                 near = ", ".join(_nearest(glob, ids))
                 raise ValueError(f"impl: {glob!r} matches no implementation, nearest are {near}")
+
+    def measures(self, part: str) -> bool:
+        """Whether a part of the run is asked for; the goals are a part of throughput."""
+        return self.only is None or part in self.only or (part == "goals" and "throughput" in self.only)
 
     def wants(self, implementation: str) -> bool:
         """Whether an implementation id is asked for."""
@@ -123,10 +136,15 @@ class Plan:
     left_out: list[str] = field(default_factory=list)
 
     @property
+    def scored(self) -> list[Unit]:
+        """Units whose accuracy is measured: all, or none in a run that only times."""
+        return self.units if self.filters.measures("accuracy") else []
+
+    @property
     def batches(self) -> dict[BatchKey, list[str]]:
         """Batch -> suites whose cases it holds."""
         found: dict[BatchKey, list[str]] = {}
-        for unit in self.units:
+        for unit in self.scored:
             key, form = unit.batch, form_of(unit.form)
             if key not in found:
                 found[key] = [
@@ -139,16 +157,16 @@ class Plan:
     def predicted_seconds(self, cores: int = 2) -> float:
         """Predicted wall time of the accuracy part, from costs seen on one 2-core machine."""
         exact = sum(_EXACT_COST.get(key.classes, 6.0) for key in self.batches)
-        return (exact + predicted_work(self.units)) / max(1, min(2, cores))
+        return (exact + predicted_work(self.scored)) / max(1, min(2, cores))
 
     def to_json(self) -> dict[str, Any]:
         """What plan.json holds."""
         filters = asdict(self.filters)
-        narrowed = any(filters[name] is not None for name in ("form", "impl", "suite", "dtype"))
+        narrowed = any(filters[name] is not None for name in ("form", "impl", "suite", "dtype", "only"))
         return {
             "tier": self.tier,
             "seed": self.seed,
-            "units": len(self.units),
+            "units": len(self.scored),
             "left_out": self.left_out,
             "filters": filters if narrowed else {},
         }
@@ -295,3 +313,11 @@ def call_of(adapter: Adapter, form: str, name: str, encoding: str, options: str)
         if (call.form, call.name, call.options) == (form, name, options) and encoding in call.encodings:
             return call
     raise ValueError(f"{adapter.library} has no call {name!r} for {form} with {encoding} labels")
+
+
+def table_entry(library: str, form: str, name: str, encoding: str) -> Call | None:
+    """The entry of a library's table for a call without options, None where there is no such library or call."""
+    try:
+        return call_of(adapter_of(library), form, name, encoding, "")
+    except ValueError:
+        return None
