@@ -160,7 +160,7 @@ def test_throughput(cell: dict[str, Any], library: Any, control: Any, benchmark:
     opponents = _opponents(cell, control, arrays)
     if opponents:
         for name, opponent in opponents.items():
-            stored |= _sampled(name, *control, opponent(), cell["work"], rows)
+            stored |= _sampled(name, control[0], control[1], opponent(), cell["work"], rows)
         gc.disable()
         seed = zlib.crc32(cell["id"].encode())
         ratios = duel(run, opponents, statistics.median(data), _JOB["budget"] / 2, seed)

@@ -119,14 +119,20 @@ def _shapes(tier: str, library: str, mode: str, dtype: str, form: str) -> list[S
     return throughput.shapes(form_of(form), tier, one) if wanted else []
 
 
+#: Which goal cells a tier times beside everything else, and which in a run of the goals alone: none, those that fit
+#: into the cache and are float32, those of the main calls, every one there is.
+_SCOPES = {"quick": ("", "cached"), "default": ("cached", "main"), "full": ("every", "every")}
+
+
 def _goal_cells(plan: Plan) -> Iterator[Cell]:
     """Every rival of the goals, in every mode, as far as the tier goes."""
-    filters, alone = plan.filters, not plan.filters.measures("throughput")
-    for library in libraries():
+    filters = plan.filters
+    scope = _SCOPES[plan.tier][not filters.measures("throughput")]
+    for library in libraries() if scope else ():
         adapter = adapter_of(library)
         if adapter.installed():
             continue
-        first = {}
+        first: dict[goals.Work, Call] = {}
         for call in adapter.calls:
             work = (call.form, call.encodings[0])
             shapes = goals.shapes_of(*work)
@@ -142,19 +148,18 @@ def _goal_cells(plan: Plan) -> Iterator[Cell]:
                     if lacks or (filters.dtype is not None and dtype not in filters.dtype):
                         continue
                     for shape in shapes:
-                        if _raced(plan.tier, alone, library, mode, dtype, shape, main):
+                        if _raced(scope, library, mode, dtype, shape, main):
                             key = (library, call.name, mode, filters.device, *work, "", dtype, shape)
                             yield from (Cell(*key, w) for w in _works(call))
 
 
-def _raced(tier: str, alone: bool, library: str, mode: str, dtype: str, shape: Shape, main: bool) -> bool:
-    """Whether an implementation runs at a goal's shape. alone: in a run that only measures the goals.
-    main: it is the call that its library's table names first."""
+def _raced(scope: str, library: str, mode: str, dtype: str, shape: Shape, main: bool) -> bool:
+    """Whether an implementation runs at a goal's shape. main: it is the call that its library's table names first."""
     elements = goals.size(shape)
     small, large = elements <= goals.SMALL, elements >= goals.LARGE
-    if tier == "full":
+    if scope == "every":
         return True
-    if tier == "quick" or mode == "numpy" or _eager_jax(library, mode):
+    if mode == "numpy" or _eager_jax(library, mode):
         return False
     if library == "keras":
         return main and mode == "eager" and dtype == "float32" and not large
@@ -163,8 +168,8 @@ def _raced(tier: str, alone: bool, library: str, mode: str, dtype: str, shape: S
     if mode.startswith("compile") and small:
         return False
     if dtype == "float64":
-        return alone and not small and not large and mode != "compile-max-autotune"
-    return not large or (alone and (main or mode == "jit"))
+        return scope == "main" and not small and not large and mode != "compile-max-autotune"
+    return not large or (scope == "main" and (main or mode == "jit"))
 
 
 #: Seconds of a cell's set-up and of a compilation, nanoseconds of an element in a call, and the number of calls beyond

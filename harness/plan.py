@@ -1,6 +1,6 @@
 """The plan of a run: which implementation is asked for which form, in which dtype, mode and class count.
 
-Three tiers of one plan. What a tier leaves out is said in sentences, by the plan and by the report.
+Three tiers of one plan; what each leaves out stands in left_out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from lossbench.harness.adapters import adapter_of, libraries
 from lossbench.harness.adapters.adapter import Adapter, Call, Unsupported
 from lossbench.harness.cases import BatchKey
+from lossbench.harness.left_out import left_out
 from lossbench.harness.rows import implementation_id
 from lossbench.reference import FORMS, Form, form_of
 from lossbench.reference.formats import MEASURED
@@ -230,36 +231,12 @@ def _tier_classes(tier: str, form: Form, library: str, mode: str, suites: list[s
     return sorted(counts)
 
 
-#: What each tier leaves out, in sentences for the plan and the report. They describe the functions above and
-#: those of harness.timing; tests hold them against the plans.
-LEFT_OUT = {
-    "quick": [
-        "calls of second rank: divergences of one-hot labels, focal losses at gamma = 0, and what default leaves out",
-        "dtypes bfloat16 and float64",
-        "torch.compile; Keras in graph and xla mode; optax in eager mode",
-        "float16 in JAX eager mode and in TensorFlow's graph and xla modes",
-        "rows of 1, 2, 3, 1000 and more classes; JAX, optax and compiled modes see 4 classes only",
-        "timing of all shapes but one a form, of every dtype but float32, and of TensorFlow's compiled and "
-        "JAX' and optax' eager modes",
-    ],
-    "default": [
-        "classes and aliases that only pass on to a call measured by another name",
-        "torch.compile in float16 and bfloat16, and its max-autotune mode",
-        "JAX and optax eager mode in float16 and bfloat16; Keras' xla mode in all but float32",
-        "rows of 3 and 50 000 classes; JAX, optax and compiled modes see 4 and 1000 only, torch.compile 4",
-        "timing of shapes that do not fit into the cache, of 16-bit formats, and of all but one shape in "
-        "float64, in compiled modes and in JAX' and optax' eager modes; those modes are timed in float32 only",
-    ],
-    "full": [],
-}
-
-
 def make_plan(tier: str, seed: int, filters: Filters) -> Plan:
     """Lay out a run. ValueError where a filter names what does not exist."""
     if tier not in TIERS:
         raise ValueError(f"tier: got {tier!r}, wants one of {', '.join(TIERS)}")
     filters.check()
-    plan = Plan(tier, seed, filters, left_out=list(LEFT_OUT[tier]))
+    plan = Plan(tier, seed, filters, left_out=left_out(tier, filters.measures))
     for library in libraries():
         _plan_library(plan, library, adapter_of(library))
     return plan
@@ -317,7 +294,6 @@ def call_of(adapter: Adapter, form: str, name: str, encoding: str, options: str)
 
 def table_entry(library: str, form: str, name: str, encoding: str) -> Call | None:
     """The entry of a library's table for a call without options, None where there is no such library or call."""
-    try:
-        return call_of(adapter_of(library), form, name, encoding, "")
-    except ValueError:
-        return None
+    calls = adapter_of(library).calls if library in libraries() else ()
+    named = (c for c in calls if (c.form, c.name, c.options) == (form, name, "") and encoding in c.encodings)
+    return next(named, None)

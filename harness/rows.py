@@ -76,8 +76,8 @@ class Row:
     counts: dict[str, int] = field(
         default_factory=dict, metadata={"doc": "number of results per error category"}
     )
-    lo: float | None = _doc("lower end of the interval of value (throughput: fastest round; ratios: 95 % interval)", None)
-    hi: float | None = _doc("upper end of the interval of value (throughput: slowest round; ratios: 95 % interval)", None)
+    lo: float | None = _doc("lower end of the interval of value (seconds: fastest round; ratios: 95 % interval)", None)
+    hi: float | None = _doc("upper end of the interval of value (seconds: slowest round; ratios: 95 % interval)", None)
     worst_input: str = _doc("input of the worst case: hex floats up to 16 numbers, else suite/seed/index", "")
     got: str = _doc("result at the worst case, repr", "")
     want: str = _doc("correctly rounded exact result at the worst case, repr", "")

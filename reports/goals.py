@@ -111,11 +111,10 @@ def table(found: Sequence[Outcome], title: str) -> Table:
     rows = []
     for o in found:
         ratio = o.ratio
-        measured = (
-            (Cell("-", sort=-1.0), Cell("-", sort=-1.0))
-            if ratio is None
-            else (Cell(f"{ratio.value:.3g}", sort=ratio.value), Cell(f"{ratio.low:.3g}-{ratio.high:.3g}", sort=ratio.low))
-        )
+        measured = (Cell("-", sort=-1.0), Cell("-", sort=-1.0))
+        if ratio is not None:
+            spread = Cell(f"{ratio.low:.3g}-{ratio.high:.3g}", sort=ratio.low)
+            measured = (Cell(f"{ratio.value:.3g}", sort=ratio.value), spread)
         rows.append(
             (
                 Cell(o.work),

@@ -59,7 +59,7 @@ def inputs(form: Form, encoding: str, dtype: str, shape: tuple[int, ...], seed: 
 
 
 def rounded(values: Array, dtype: str) -> Array:
-    """Numbers of a format nearest to float64 values, as `to_nearest`: NumPy's own conversions are as exact, and fast."""
+    """Numbers of a format nearest to float64 values, as `to_nearest`; NumPy's conversions are as exact, and fast."""
     return values.astype(dtype) if dtype in ("float16", "float32") else to_nearest(values, dtype)
 
 

@@ -86,7 +86,7 @@ class NativeAdapter(Adapter):
         form = getattr(lib, call.form)
         function = form if work == "F" else form.value_and_grad
         if mode == lib.implementation()[0]:
-            return functools.partial(function, **keywords) if keywords else function  # type: ignore[no-any-return]
+            return functools.partial(function, **keywords)
 
         def run(*arrays: Array) -> Any:
             with lib.using(mode):
@@ -98,7 +98,8 @@ class NativeAdapter(Adapter):
         """The same checked once, by `prepare`, and bound to these arrays: each use reads them anew and writes its
         results into the same buffers."""
         bound = getattr(lib, call.form).prepare(*arrays, **KEYWORDS[call.options])
-        return bound if work == "F" else bound.value_and_grad  # type: ignore[no-any-return]
+        call_again: Callable[[], Any] = bound if work == "F" else bound.value_and_grad
+        return call_again
 
 
 ADAPTER = NativeAdapter()

@@ -61,7 +61,7 @@ def test_turns_go_back_the_way_they_came_and_blocks_follow_the_budget(monkeypatc
 
     assert set(blocks(0.01, 0.401, "b")) == {"abba", "baab"}
     assert len(blocks(0.01, 0.401, "b")) == 10
-    three = blocks(0.01, 2.4, "b", "c")
+    three = blocks(0.01, 2.401, "b", "c")
     assert len(three) == 40 and len(set(three)) == 6
     assert all(turn == turn[::-1] and set(turn) == set("abc") for turn in three)
     assert len(blocks(0.9 * LONG_S, 0.1, "b")) == FEWEST
