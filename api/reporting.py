@@ -67,7 +67,7 @@ def _print_goals(results: Results, console: Console) -> None:
     found = outcomes(results)
     if not found:
         return
-    console.print(f"Goals of lossbench.native: {counts(found)}")
+    console.print(f"Goals of lossbench.native: {counts(found)} (lossbench run --only goals times them all)")
     below = [o for o in found if o.verdict in (MISSED, OPEN)]
     if not below:
         return

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from lossbench.harness.adapters import adapter_of, libraries
 from lossbench.harness.adapters.adapter import Call, Unsupported
-from lossbench.harness.plan import COMPILED, Plan, Unit
+from lossbench.harness.plan import COMPILED, START_COST, Plan, Unit
 from lossbench.harness.rows import Row, implementation_id
 from lossbench.harness.scoring import Context, blank
 from lossbench.reference import form_of
@@ -172,17 +172,18 @@ def _raced(scope: str, library: str, mode: str, dtype: str, shape: Shape, main: 
     return not large or (scope == "main" and (main or mode == "jit"))
 
 
-#: Seconds of a cell's set-up and of a compilation, nanoseconds of an element in a call, and the number of calls beyond
-#: those that fill the budget, as seen on one 2-core machine; they only predict.
-_SETUP = 0.04
+#: Seconds that a library's process takes to start beside the library itself, a cell to set up (its kernel of native
+#: loaded), a mode to compile; nanoseconds of an element in a call, and the calls of a cell and its duels beyond those
+#: that the budget allows. Seen on one 2-core machine; they only predict.
+_PROCESS, _SETUP = 3.0, 0.1
 _COMPILE_COST = {"jit": 0.15, "graph": 0.15, "xla": 0.3, "compile": 2.5, "compile-max-autotune": 1.0}
 _ELEMENT_NS, _CALLS = 5.0, 14
 
 
 def predicted_seconds(cells: list[Cell], budget: float) -> float:
     """Predicted wall time of the cells, duels included."""
-    total = 0.0
+    total = sum(_PROCESS + START_COST.get(library, 1.0) for library in {cell.library for cell in cells})
     for cell in cells:
         call = _ELEMENT_NS * 1e-9 * goals.size(cell.shape)
-        total += _SETUP + 1.5 * budget + _COMPILE_COST.get(cell.mode, 0.0) + _CALLS * call
+        total += _SETUP + budget + _COMPILE_COST.get(cell.mode, 0.0) + _CALLS * call
     return total

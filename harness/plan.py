@@ -177,13 +177,13 @@ class Plan:
 _UNIT_COST = {"jit": 0.17, "graph": 0.05, "xla": 0.25, "compile": 2.0, "compile-max-autotune": 6.0}
 _EAGER_COST = {"jax": 0.4, "optax": 0.4}
 _EXACT_COST = {1: 0.05, 2: 0.05, 4: 0.1, 10: 0.05, 1000: 0.6, 50_000: 60.0}
-_START_COST = {"torch": 4.0, "tensorflow": 10.0, "keras": 10.0, "jax": 2.0, "optax": 3.0}
+START_COST = {"torch": 4.0, "tensorflow": 10.0, "keras": 10.0, "jax": 2.0, "optax": 3.0}
 
 
 def predicted_work(units: Iterable[Unit]) -> float:
     """Predicted seconds of one core that the workers need for units."""
     units = list(units)
-    start = sum(_START_COST.get(library, 1.0) for library in {unit.library for unit in units})
+    start = sum(START_COST.get(library, 1.0) for library in {unit.library for unit in units})
     return start + sum(_UNIT_COST.get(unit.mode, _EAGER_COST.get(unit.library, 0.02)) for unit in units)
 
 

@@ -13,7 +13,7 @@ from lossbench.reports.results import Record, Results
 
 #: Ratios to the checked call and to the prepared one.
 METRIC, PREPARED = "native_ratio", "prepared_ratio"
-_NATIVE = "native"
+NATIVE = "native"
 _TONES = {"FAST": "good", "SAME": "fair", "AMBIGUOUS": "", "SLOW": "bad"}
 
 
@@ -68,13 +68,13 @@ def duels(results: Results) -> list[Duel]:
             entry = (found["worst"], bool(found["n_bad"]))
             errors[title, found["encoding"], found["implementation"], found["dtype"]] = entry
             library, _ = results.calls[found["implementation"]]
-            if library == _NATIVE:
+            if library == NATIVE:
                 own.setdefault((title, found["encoding"], found["dtype"]), entry)
     unknown = (math.nan, False)
     prepared = {_place(row): _ratio(row) for row in _fought(results, PREPARED)}
     fought = []
     for row in _fought(results, METRIC):
-        if row["library"] == _NATIVE:
+        if row["library"] == NATIVE:
             continue
         title, encoding, rival, dtype = (row[c] for c in ("title", "encoding", "implementation", "dtype"))
         error, bad = errors.get((title, encoding, rival, dtype), unknown)
@@ -125,7 +125,7 @@ def elements(shape: str) -> int:
 
 def resolution(results: Results) -> list[Record]:
     """Duels of native against itself: what a ratio of one thing with itself comes out as."""
-    return [r for r in _fought(results, METRIC) if r["library"] == _NATIVE and r["mode"] == "numba"]
+    return [r for r in _fought(results, METRIC) if r["library"] == NATIVE and r["mode"] == "numba"]
 
 
 def strongest(found: Sequence[Duel]) -> list[Duel]:

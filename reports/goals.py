@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lossbench.harness.plan import COMPILED, table_entry
 from lossbench.reports.blocks import Block, Bullets, Cell, Section, Table
-from lossbench.reports.duels import Duel, Ratio, duels
+from lossbench.reports.duels import NATIVE, Duel, Ratio, duels
 from lossbench.reports.notation import form_rank
 from lossbench.reports.results import Results
 from lossbench.suites.goals import FLOAT64, GOALS, RIVALS, Goal
@@ -67,9 +67,9 @@ def kinds(duel: Duel) -> set[str]:
 
 
 def outcomes(results: Results) -> list[Outcome]:
-    """Every goal of the forms that this run timed, in the order of the goals, float64 last."""
+    """Every goal of the forms at which this run timed a rival, in the order of the goals, float64 last."""
     fought = duels(results)
-    forms = {(row["form"], row["encoding"]) for row in results.throughput if row["shape"]}
+    forms = {(row["form"], row["encoding"]) for row in results.throughput if row["shape"] and row["library"] != NATIVE}
     by_work: dict[tuple[str, ...], list[Duel]] = {}
     for duel in fought:
         by_work.setdefault(duel.work, []).append(duel)

@@ -112,6 +112,11 @@ def test_a_run_without_goal_forms_says_so(tmp_path) -> None:
     assert section(results).blocks == ["This run timed no form that has goals."]
 
 
+def test_native_alone_has_no_goals(results: Results) -> None:
+    alone = [r for r in results.records if r["library"] == "native"]
+    assert outcomes(replace(results, records=alone)) == []
+
+
 def test_goals_are_wishes_that_can_be_measured() -> None:
     assert len(GOALS) == len(set(GOALS))
     for goal in GOALS:
