@@ -62,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--impl", action="append", metavar="GLOB", help="only library:call:mode:device like this")
     run.add_argument("--suite", action="append", metavar="S", help="only this suite (may be repeated)")
     run.add_argument("--dtype", action="append", metavar="D", help="only this dtype (may be repeated)")
+    run.add_argument("--only", action="append", metavar="PART",
+                     help="only accuracy, throughput, or goals: the timings that the goals of native need")  # fmt: skip
     run.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     run.add_argument("--seed", type=int, default=0, help="seed of the random cases (default 0)")
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")

@@ -27,6 +27,7 @@ _METRICS = {
     "gb_per_s": ("GB/s", "bytes that must move (F one read, FB one read and one write); higher is better"),
     "first_call_s": ("s", "first call, compilation included; lower is better"),
     "native_ratio": ("1", "time of a call over that of lossbench.native, in turns; above 1: native is faster"),
+    "prepared_ratio": ("1", "the same against native's call that was checked once, by `prepare`, and is reused"),
     "import_s": ("s", "importing the library; lower is better"),
 }
 

@@ -23,7 +23,7 @@ def main(arguments: argparse.Namespace) -> int:
         folder = arguments.resume
         run = resumed_run(folder, bar)
     else:
-        many = {name: _several(getattr(arguments, name)) for name in ("form", "impl", "suite", "dtype")}
+        many = {name: _several(getattr(arguments, name)) for name in ("form", "impl", "suite", "dtype", "only")}
         filters = Filters(**many, device=arguments.device)
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = arguments.out or RESULTS / f"{stamp}-{arguments.tier}"
@@ -58,12 +58,12 @@ def _announce(run: Run, bar: Bar) -> None:
     plan, left = run.plan, len(run.finished)
     seconds = run.predicted_seconds
     bar.say(
-        f"{plan.tier} run into {run.folder.name}: {len(plan.units)} accuracy units and {len(run.cells)} timing cells, "
+        f"{plan.tier} run into {run.folder.name}: {len(plan.scored)} accuracy units and {len(run.cells)} timing cells, "
         f"about {seconds / 60:.1f} min on 2 cores" + (f"; {left} already finished" if left else "")
     )
     for sentence in plan.left_out:
         bar.say(f"  left out: {sentence}")
-    if not plan.units:
+    if not plan.scored and not run.cells:
         bar.say("  nothing to measure with these filters; the report gives the reasons")
     sys.stderr.flush()
 

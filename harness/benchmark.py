@@ -13,6 +13,7 @@ import statistics
 import time
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,38 +48,60 @@ def library() -> Any:
     return adapter, lib, away
 
 
+#: Seconds of a call from which on it is not repeated more often than it must be.
+LONG_S = 0.1
+
+
 def _rounds(seconds: float, budget: float) -> tuple[int, int]:
-    """(rounds, iterations a round) that spend about `budget` seconds: rounds of at least 100 us, 3 to 50 of them."""
+    """(rounds, iterations a round) that spend about `budget` seconds: rounds of at least 100 us, 3 to 50 of them,
+    2 of a long call."""
     iterations = max(1, round(1e-4 / max(seconds, 1e-9)))
     rounds = int(budget / max(seconds * iterations, 1e-9))
-    return min(50, max(3, rounds)), iterations
+    return min(50, max(3 if seconds < LONG_S else 2, rounds)), iterations
 
 
-def _sampled(adapter: Any, lib: Any, result: Any, work: str, rows: Any) -> dict[str, Any]:
+def _sampled(when: str, adapter: Any, lib: Any, result: Any, work: str, rows: Any) -> dict[str, Any]:
+    """Results at the sampled rows, as `<when>_value` and `<when>_grad`."""
     parts = result if work == "FB" else (result,)
-    pieces = [np.asarray(adapter.get(lib, part)[0], np.float64) for part in parts]
+    pieces = [np.asarray(adapter.get(lib, part)[0]) for part in parts]
     return {
-        name: (piece[rows] if np.ndim(piece) else piece)
+        f"{when}_{name}": (piece[rows] if piece.ndim else piece).astype(np.float64)
         for name, piece in zip(("value", "grad"), pieces, strict=False)
     }
 
 
-def _prepare(adapter: Any, lib: Any, cell: dict[str, Any], name: str, mode: str) -> tuple[Callable[[], Any], Any]:
-    """A call on the inputs of a cell that waits for its result, and the rows to sample."""
-    call = call_of(adapter, cell["form"], name, cell["encoding"], cell["options"])
-    vector = form_of(cell["form"]).vector_value
-    function = adapter.build(lib, call, mode, cell["work"], vector)
-    with np.load(cell["inputs"]) as file:
-        dtypes = {"x": cell["dtype"], "y": "int64" if cell["encoding"] == "index" else cell["dtype"]}
-        arrays = [adapter.put(lib, file[name], dtypes[name], cell["device"]) for name in ("x", "y") if name in file]
-        rows = file["sample"]
+@lru_cache(maxsize=1)
+def _inputs(path: str) -> tuple[dict[str, Any], Any]:
+    """The inputs of a cell, each array on a boundary of 64 bytes, and the rows to sample; kept for the next cell."""
+    with np.load(path) as file:
+        return {name: _aligned(file[name]) for name in ("x", "y") if name in file}, file["sample"]
+
+
+def _aligned(array: Any) -> Any:
+    space = np.empty(array.nbytes + 64, np.uint8)
+    start = -space.ctypes.data % 64
+    copy = space[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def _put(adapter: Any, lib: Any, cell: dict[str, Any], arrays: dict[str, Any]) -> list[Any]:
+    dtypes = {"x": cell["dtype"], "y": "int64" if cell["encoding"] == "index" else cell["dtype"]}
+    return [adapter.put(lib, array, dtypes[name], cell["device"]) for name, array in arrays.items()]
+
+
+def _bound(adapter: Any, lib: Any, cell: dict[str, Any], inputs: list[Any]) -> Callable[[], Any]:
+    """The cell's call on its inputs, which waits for its result."""
+    call = call_of(adapter, cell["form"], cell["call"], cell["encoding"], cell["options"])
+    function = adapter.build(lib, call, cell["mode"], cell["work"], form_of(cell["form"]).vector_value)
+    pair = cell["work"] == "FB"
 
     def run() -> Any:
-        result = function(*arrays)
-        adapter.sync(lib, result[0] if cell["work"] == "FB" else result)
+        result = function(*inputs)
+        adapter.sync(lib, result[0] if pair else result)
         return result
 
-    return run, rows
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -88,20 +111,19 @@ def control() -> Any:
     return None if adapter.installed() else (adapter, adapter.load())
 
 
-def _against_native(cell: dict[str, Any], control: Any, run: Callable[[], Any], seconds: float) -> list[float]:
-    """Times of a call over those of native's on the same work, block by block; none where native has no such call."""
+def _opponents(cell: dict[str, Any], control: Any, arrays: dict[str, Any]) -> dict[str, Callable[[], Any]]:
+    """native's checked call on the same arrays, and its prepared one; none where native has no such call."""
     if control is None or cell["device"] != "cpu":
-        return []
+        return {}
     adapter, lib = control
     asked = (cell["form"], cell["options"])
     if not any((c.form, c.options) == asked and cell["encoding"] in c.encodings for c in adapter.calls):
-        return []
-    own, _ = _prepare(adapter, lib, cell, cell["form"], adapter.modes[0])
-    own()
-    gc.disable()
-    ratios = duel(run, own, seconds, _JOB["budget"] / 2, zlib.crc32(cell["id"].encode()))
-    gc.enable()
-    return ratios
+        return {}
+    call = call_of(adapter, cell["form"], cell["form"], cell["encoding"], cell["options"])
+    inputs = _put(adapter, lib, cell, arrays)
+    function = adapter.build(lib, call, lib.implementation()[0], cell["work"], form_of(cell["form"]).vector_value)
+    prepared = adapter.prepared(lib, call, cell["work"], inputs)
+    return {"checked": lambda: function(*inputs), "prepared": prepared}
 
 
 @pytest.mark.parametrize("cell", _JOB["units"], ids=lambda cell: cell["id"])
@@ -113,11 +135,13 @@ def test_throughput(cell: dict[str, Any], library: Any, control: Any, benchmark:
         _say("done", unit=cell["id"], status="unavailable", error=away)
         pytest.skip(away)
     try:
+        arrays, rows = _inputs(cell["inputs"])
+        inputs = _put(adapter, lib, cell, arrays)
         started = time.perf_counter()
-        run, rows = _prepare(adapter, lib, cell, cell["call"], cell["mode"])
+        run = _bound(adapter, lib, cell, inputs)
         result = run()
         first = time.perf_counter() - started
-        before = _sampled(adapter, lib, result, cell["work"], rows)
+        stored = _sampled("before", adapter, lib, result, cell["work"], rows)
         started = time.perf_counter()
         run()
         steady = time.perf_counter() - started
@@ -128,14 +152,18 @@ def test_throughput(cell: dict[str, Any], library: Any, control: Any, benchmark:
     benchmark.group = f"{cell['form']}-{cell['work']}-{cell['dtype']}-{cell['shape']}"
     benchmark.extra_info.update({k: v for k, v in cell.items() if k not in ("inputs", "out")})
     gc.disable()
-    result = benchmark.pedantic(run, rounds=rounds, iterations=iterations, warmup_rounds=1)
+    result = benchmark.pedantic(run, rounds=rounds, iterations=iterations, warmup_rounds=int(steady < LONG_S))
     gc.enable()
-    after = _sampled(adapter, lib, result, cell["work"], rows)
-    np.savez(
-        cell["out"],
-        **{f"before_{k}": v for k, v in before.items()},
-        **{f"after_{k}": v for k, v in after.items()},
-    )
+    stored |= _sampled("after", adapter, lib, result, cell["work"], rows)
     data = sorted(benchmark.stats.stats.data)
-    ratios = _against_native(cell, control, run, statistics.median(data))
+    ratios: dict[str, list[float]] = {}
+    opponents = _opponents(cell, control, arrays)
+    if opponents:
+        for name, opponent in opponents.items():
+            stored |= _sampled(name, control[0], control[1], opponent(), cell["work"], rows)
+        gc.disable()
+        seed = zlib.crc32(cell["id"].encode())
+        ratios = duel(run, opponents, statistics.median(data), _JOB["budget"] / 2, seed)
+        gc.enable()
+    np.savez(cell["out"], **stored)
     _say("done", unit=cell["id"], first=first, seconds=data, rounds=rounds, iterations=iterations, ratios=ratios)

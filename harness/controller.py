@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lossbench.harness import environment, equivalence, timing
+from lossbench.harness import cells, environment, equivalence, timing
 from lossbench.harness.accuracy import Answers, LibraryAccuracy
 from lossbench.harness.adapters import adapter_of, libraries
 from lossbench.harness.cases import Batch, BatchKey, compute_exact, draw_batch, save_batch
@@ -48,11 +48,12 @@ class Run:
         self.folder, self.plan, self.progress = folder.resolve(), plan, progress
         self.rows, self.record = RowFile(folder / "rows.jsonl"), Record(folder)
         self.finished = self.rows.finished()
-        self.cells = timing.lay_out(plan)
+        self.cells = cells.lay_out(plan)
         self._lock = threading.Lock()
         self._processes: set[subprocess.Popen[str]] = set()
         self._stopping = False
         self._spent: dict[str, float] = {}
+        self._spent_timing: dict[str, float] = {}
         self._before, self._started = seconds_before, time.monotonic()
         found = {name: adapter_of(name) for name in libraries()}
         self.context = Context(
@@ -68,7 +69,7 @@ class Run:
     def predicted_seconds(self) -> float:
         """Predicted wall time of the whole plan."""
         accuracy = self.plan.predicted_seconds(environment.cores())
-        return accuracy + timing.predicted_seconds(self.cells, self.plan.tier)
+        return accuracy + cells.predicted_seconds(self.cells, timing.BUDGET[self.plan.tier])
 
     def measure(self) -> None:
         """Measure what is not measured yet. Interrupted, it leaves what is finished on disk."""
@@ -96,12 +97,13 @@ class Run:
                 "measured_s": round(self._before + time.monotonic() - self._started, 1),
                 "device": self.plan.filters.device,
                 "complete": self._left() == 0,
-                "accuracy_spent_s": {name: round(seconds, 2) for name, seconds in sorted(self._spent.items())},
+                "accuracy_spent_s": _rounded(self._spent),
+                "timing_spent_s": _rounded(self._spent_timing),
             }
         )
 
     def _left(self) -> int:
-        ids = {unit.id for unit in self.plan.units} | {cell.id for cell in self.cells}
+        ids = {unit.id for unit in self.plan.scored} | {cell.id for cell in self.cells}
         return len(ids - self.finished)
 
     # -- rows
@@ -113,19 +115,24 @@ class Run:
                 self.finished.add(unit)
 
     def _absences(self) -> None:
-        if "absences" not in self.finished:
+        if "absences" in self.finished:
+            return
+        rows: list[Row] = []
+        if self.plan.filters.measures("accuracy"):
             device = self.plan.filters.device
-            rows = [absence_row(self.context, absence, device) for absence in self.plan.absences]
-            self._append("absences", [*rows, *timing.absences(self.plan, self.context)])
+            rows += [absence_row(self.context, absence, device) for absence in self.plan.absences]
+        if self.plan.filters.measures("throughput"):
+            rows += cells.absences(self.plan, self.context)
+        self._append("absences", rows)
 
     # -- accuracy
 
     def _accuracy(self, work: Path) -> None:
-        units = [unit for unit in self.plan.units if unit.id not in self.finished]
+        units = [unit for unit in self.plan.scored if unit.id not in self.finished]
         if units:
             self._measure_accuracy(units, work)
         if "equivalences" not in self.finished:
-            rows = equivalence.compare(work / "equivalence", self.plan.units, self.context)
+            rows = equivalence.compare(work / "equivalence", self.plan.scored, self.context)
             self._append("equivalences", rows)
 
     def _measure_accuracy(self, units: list[Unit], work: Path) -> None:
@@ -166,7 +173,7 @@ class Run:
 
         device = self.plan.filters.device
         part = LibraryAccuracy(library, device, units, batches, exact, self.context, self.record, append, work)
-        probes = part.measure(self._alive, [(u.mode, u.dtype) for u in self.plan.units if u.library == library])
+        probes = part.measure(self._alive, [(u.mode, u.dtype) for u in self.plan.scored if u.library == library])
         self._spent.update(part.spent)
         if f"probe/{library}" not in self.finished:
             self._append(f"probe/{library}", probes)
@@ -174,22 +181,22 @@ class Run:
     # -- throughput
 
     def _timing(self, work: Path) -> None:
-        cells = [cell for cell in self.cells if cell.id not in self.finished]
-        if not cells:
+        left = [cell for cell in self.cells if cell.id not in self.finished]
+        if not left:
             return
         if why := timing.unavailable():
             self.progress.say(f"throughput is not measured: {why}")
-            for cell in cells:
+            for cell in left:
                 event = {"event": "failed", "status": "unavailable", "reason": why}
                 self._append(cell.id, timing.cell_rows(self.context, cell, event, {}, {}))
             return
         folder = work / "timing"
-        paths = timing.write_inputs(cells, folder, self.plan.seed)
+        paths = timing.write_inputs(left, folder, self.plan.seed)
         self.progress.stage("exact samples", 1)
-        exact = timing.sampled_exact(cells, paths)
+        exact = timing.sampled_exact(left, paths)
         self.progress.advance()
-        self.progress.stage("throughput", len(cells))
-        for library, mine in timing.by_library(cells).items():
+        self.progress.stage("throughput", len(left))
+        for library, mine in timing.by_library(left).items():
             job = timing.make_job(library, mine, paths, self.plan.tier, folder)
             by_id = {cell.id: (cell, Path(entry["out"])) for cell, entry in zip(mine, job["units"], strict=True)}
 
@@ -206,7 +213,9 @@ class Run:
                 self._append(cell.id, rows)
                 self.progress.advance()
 
+            began = time.monotonic()
             run_worker(timing.command, library, job, work / "timing-jobs", listen, alive=self._alive)
+            self._spent_timing[library] = time.monotonic() - began
             timing.keep_benchmark(work / "timing-jobs", library, self.folder / f"benchmark-{library}.json")
 
     # -- processes
@@ -224,6 +233,10 @@ class Run:
             running = list(self._processes)
         for process in running:
             end(process)
+
+
+def _rounded(spent: dict[str, float]) -> dict[str, float]:
+    return {name: round(seconds, 2) for name, seconds in sorted(spent.items())}
 
 
 def new_run(folder: Path, tier: str, seed: int, filters: Filters, progress: Progress) -> Run:

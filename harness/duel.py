@@ -1,21 +1,22 @@
-"""Two implementations on the same work in one process: how many times as long one takes as the other.
+"""One call against others on the same work in one process: how many times as long it takes as each of them.
 
-They take turns in blocks, ABBA or BAAB by chance, so that a slower or faster minute of the machine weighs on both;
-a block gives one ratio of times, and resampling the blocks gives the interval. Against itself an implementation
-shows the resolution.
+They take turns in blocks, in an order that chance picks and then backwards (ABBA for two, BCAACB for three), so that
+a slower or faster minute of the machine weighs on all alike; a block gives one ratio of times for each opponent, and
+resampling the blocks gives the interval. Against itself an implementation shows the resolution.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-#: Blocks of a duel, as the budget allows.
-FEWEST, MOST = 5, 40
+#: Blocks of a duel, as the budget allows; fewer where one call takes longer than `LONG_S`, whose times vary less.
+FEWEST, FEWEST_LONG, MOST = 5, 3, 40
+LONG_S = 0.05
 #: A turn repeats its call until it takes this long.
 TURN_S = 1e-4
 #: Ratio up to which two times are called the same: runs of one thing on one machine differ by as much.
@@ -23,23 +24,30 @@ SAME = 1.10
 _RESAMPLES = 2000
 
 
-def duel(a: Callable[[], Any], b: Callable[[], Any], a_s: float, budget: float, seed: int) -> list[float]:
-    """Ratios time of a / time of b, one a block. a_s: seconds that a call of a takes; budget: seconds in all.
+def duel(
+    run: Callable[[], Any], opponents: Mapping[str, Callable[[], Any]], run_s: float, budget: float, seed: int
+) -> dict[str, list[float]]:
+    """Ratios time of run / time of each opponent, one a block. run_s: seconds that a call of run takes; budget:
+    seconds in all.
 
-    Both have been called before: nothing is compiled on the clock.
+    All have been called before: nothing is compiled on the clock.
     """
-    b_s = _turn(b, 1)
-    repeats = [max(1, math.ceil(TURN_S / max(seconds, 1e-9))) for seconds in (a_s, b_s)]
-    block_s = 2 * (a_s * repeats[0] + b_s * repeats[1])
-    blocks = min(MOST, max(FEWEST, int(budget / max(block_s, 1e-9))))
+    names = list(opponents)
+    calls = [run, *opponents.values()]
+    seconds = [run_s, *(_turn(call, 1) for call in opponents.values())]
+    repeats = [max(1, math.ceil(TURN_S / max(each, 1e-9))) for each in seconds]
+    block_s = 2 * sum(each * count for each, count in zip(seconds, repeats, strict=True))
+    fewest = FEWEST if max(seconds) < LONG_S else FEWEST_LONG
+    blocks = min(MOST, max(fewest, int(budget / max(block_s, 1e-9))))
     rng = np.random.default_rng(seed)
-    ratios = []
-    for a_first in rng.integers(0, 2, blocks).astype(bool):
-        order = (a, b, b, a) if a_first else (b, a, a, b)
-        spent = {a: 0.0, b: 0.0}
-        for run in order:
-            spent[run] += _turn(run, repeats[0] if run is a else repeats[1])
-        ratios.append(spent[a] / repeats[0] / (spent[b] / repeats[1]))
+    ratios: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(blocks):
+        order = rng.permutation(len(calls)).tolist()
+        spent = [0.0] * len(calls)
+        for i in (*order, *reversed(order)):
+            spent[i] += _turn(calls[i], repeats[i]) / repeats[i]
+        for name, other in zip(names, spent[1:], strict=True):
+            ratios[name].append(spent[0] / other)
     return ratios
 
 
@@ -60,7 +68,7 @@ def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
 
 
 def verdict(low: float, high: float) -> str:
-    """FAST, SLOW or SAME for b when the whole interval of a / b says so, else AMBIGUOUS."""
+    """FAST, SLOW or SAME for the opponent when the whole interval says so, else AMBIGUOUS."""
     if low > SAME:
         return "FAST"
     if high < 1 / SAME:

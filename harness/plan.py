@@ -1,6 +1,6 @@
 """The plan of a run: which implementation is asked for which form, in which dtype, mode and class count.
 
-Three tiers of one plan. What a tier leaves out is said in sentences, by the plan and by the report.
+Three tiers of one plan; what each leaves out stands in left_out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from lossbench.harness.adapters import adapter_of, libraries
 from lossbench.harness.adapters.adapter import Adapter, Call, Unsupported
 from lossbench.harness.cases import BatchKey
+from lossbench.harness.left_out import left_out
 from lossbench.harness.rows import implementation_id
 from lossbench.reference import FORMS, Form, form_of
 from lossbench.reference.formats import MEASURED
@@ -22,6 +23,8 @@ from lossbench.suites.suite import CLASSES
 
 #: Modes in which every new shape is compiled anew.
 COMPILED = ("jit", "graph", "xla", "compile", "compile-max-autotune")
+#: Parts of a run that can be asked for alone.
+PARTS = ("accuracy", "throughput", "goals")
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,16 @@ class Absence:
 
 @dataclass(frozen=True)
 class Filters:
-    """What the command line narrows a run to; None is everything. IMPL are globs of implementation ids."""
+    """What the command line narrows a run to; None is everything.
+
+    impl: globs of implementation ids. only: parts of the run, of PARTS.
+    """
 
     form: tuple[str, ...] | None = None
     impl: tuple[str, ...] | None = None
     suite: tuple[str, ...] | None = None
     dtype: tuple[str, ...] | None = None
+    only: tuple[str, ...] | None = None
     device: str = "cpu"
 
     def check(self) -> None:
@@ -88,11 +95,18 @@ class Filters:
         for name in self.dtype or ():
             if name not in MEASURED:
                 raise ValueError(f"dtype: got {name!r}, nearest are {', '.join(_nearest(name, MEASURED))}")
+        for name in self.only or ():
+            if name not in PARTS:
+                raise ValueError(f"only: got {name!r}, wants {', '.join(PARTS)}")
         ids = [implementation_id(*i) for i in implementations(self.device)]
         for glob in self.impl or ():
             if not any(fnmatchcase(i, glob) for i in ids):
                 near = ", ".join(_nearest(glob, ids))
                 raise ValueError(f"impl: {glob!r} matches no implementation, nearest are {near}")
+
+    def measures(self, part: str) -> bool:
+        """Whether a part of the run is asked for; the goals are a part of throughput."""
+        return self.only is None or part in self.only or (part == "goals" and "throughput" in self.only)
 
     def wants(self, implementation: str) -> bool:
         """Whether an implementation id is asked for."""
@@ -123,10 +137,15 @@ class Plan:
     left_out: list[str] = field(default_factory=list)
 
     @property
+    def scored(self) -> list[Unit]:
+        """Units whose accuracy is measured: all, or none in a run that only times."""
+        return self.units if self.filters.measures("accuracy") else []
+
+    @property
     def batches(self) -> dict[BatchKey, list[str]]:
         """Batch -> suites whose cases it holds."""
         found: dict[BatchKey, list[str]] = {}
-        for unit in self.units:
+        for unit in self.scored:
             key, form = unit.batch, form_of(unit.form)
             if key not in found:
                 found[key] = [
@@ -139,16 +158,16 @@ class Plan:
     def predicted_seconds(self, cores: int = 2) -> float:
         """Predicted wall time of the accuracy part, from costs seen on one 2-core machine."""
         exact = sum(_EXACT_COST.get(key.classes, 6.0) for key in self.batches)
-        return (exact + predicted_work(self.units)) / max(1, min(2, cores))
+        return (exact + predicted_work(self.scored)) / max(1, min(2, cores))
 
     def to_json(self) -> dict[str, Any]:
         """What plan.json holds."""
         filters = asdict(self.filters)
-        narrowed = any(filters[name] is not None for name in ("form", "impl", "suite", "dtype"))
+        narrowed = any(filters[name] is not None for name in ("form", "impl", "suite", "dtype", "only"))
         return {
             "tier": self.tier,
             "seed": self.seed,
-            "units": len(self.units),
+            "units": len(self.scored),
             "left_out": self.left_out,
             "filters": filters if narrowed else {},
         }
@@ -158,13 +177,13 @@ class Plan:
 _UNIT_COST = {"jit": 0.17, "graph": 0.05, "xla": 0.25, "compile": 2.0, "compile-max-autotune": 6.0}
 _EAGER_COST = {"jax": 0.4, "optax": 0.4}
 _EXACT_COST = {1: 0.05, 2: 0.05, 4: 0.1, 10: 0.05, 1000: 0.6, 50_000: 60.0}
-_START_COST = {"torch": 4.0, "tensorflow": 10.0, "keras": 10.0, "jax": 2.0, "optax": 3.0}
+START_COST = {"torch": 4.0, "tensorflow": 10.0, "keras": 10.0, "jax": 2.0, "optax": 3.0}
 
 
 def predicted_work(units: Iterable[Unit]) -> float:
     """Predicted seconds of one core that the workers need for units."""
     units = list(units)
-    start = sum(_START_COST.get(library, 1.0) for library in {unit.library for unit in units})
+    start = sum(START_COST.get(library, 1.0) for library in {unit.library for unit in units})
     return start + sum(_UNIT_COST.get(unit.mode, _EAGER_COST.get(unit.library, 0.02)) for unit in units)
 
 
@@ -212,36 +231,12 @@ def _tier_classes(tier: str, form: Form, library: str, mode: str, suites: list[s
     return sorted(counts)
 
 
-#: What each tier leaves out, in sentences for the plan and the report. They describe the functions above and
-#: those of harness.timing; tests hold them against the plans.
-LEFT_OUT = {
-    "quick": [
-        "calls of second rank: divergences of one-hot labels, focal losses at gamma = 0, and what default leaves out",
-        "dtypes bfloat16 and float64",
-        "torch.compile; Keras in graph and xla mode; optax in eager mode",
-        "float16 in JAX eager mode and in TensorFlow's graph and xla modes",
-        "rows of 1, 2, 3, 1000 and more classes; JAX, optax and compiled modes see 4 classes only",
-        "timing of all shapes but one a form, of every dtype but float32, and of TensorFlow's compiled and "
-        "JAX' and optax' eager modes",
-    ],
-    "default": [
-        "classes and aliases that only pass on to a call measured by another name",
-        "torch.compile in float16 and bfloat16, and its max-autotune mode",
-        "JAX and optax eager mode in float16 and bfloat16; Keras' xla mode in all but float32",
-        "rows of 3 and 50 000 classes; JAX, optax and compiled modes see 4 and 1000 only, torch.compile 4",
-        "timing of shapes that do not fit into the cache, of 16-bit formats, and of all but one shape in "
-        "float64, in compiled modes and in JAX' and optax' eager modes; those modes are timed in float32 only",
-    ],
-    "full": [],
-}
-
-
 def make_plan(tier: str, seed: int, filters: Filters) -> Plan:
     """Lay out a run. ValueError where a filter names what does not exist."""
     if tier not in TIERS:
         raise ValueError(f"tier: got {tier!r}, wants one of {', '.join(TIERS)}")
     filters.check()
-    plan = Plan(tier, seed, filters, left_out=list(LEFT_OUT[tier]))
+    plan = Plan(tier, seed, filters, left_out=left_out(tier, filters.measures))
     for library in libraries():
         _plan_library(plan, library, adapter_of(library))
     return plan
@@ -295,3 +290,10 @@ def call_of(adapter: Adapter, form: str, name: str, encoding: str, options: str)
         if (call.form, call.name, call.options) == (form, name, options) and encoding in call.encodings:
             return call
     raise ValueError(f"{adapter.library} has no call {name!r} for {form} with {encoding} labels")
+
+
+def table_entry(library: str, form: str, name: str, encoding: str) -> Call | None:
+    """The entry of a library's table for a call without options, None where there is no such library or call."""
+    calls = adapter_of(library).calls if library in libraries() else ()
+    named = (c for c in calls if (c.form, c.name, c.options) == (form, name, "") and encoding in c.encodings)
+    return next(named, None)

@@ -66,7 +66,8 @@ class Row:
     work_class: str = _doc("F value only, FB value and gradient; empty for accuracy")
     cache: str = _doc("hot or cold for throughput; empty for accuracy")
     metric: str = _doc(
-        "ulp, ulp_ftz, rel, equivalence, ftz; seconds, elements_per_s, gb_per_s, first_call_s, native_ratio, import_s"
+        "ulp, ulp_ftz, rel, equivalence, ftz; seconds, elements_per_s, gb_per_s, first_call_s, import_s; native_ratio, "
+        "prepared_ratio: time of the call over that of lossbench.native's, checked every time or prepared once"
     )
 
     value: float | None = _doc("the measurement; for errors the maximum over finite cases", None)
@@ -75,8 +76,8 @@ class Row:
     counts: dict[str, int] = field(
         default_factory=dict, metadata={"doc": "number of results per error category"}
     )
-    lo: float | None = _doc("lower end of the interval of value (throughput: fastest round)", None)
-    hi: float | None = _doc("upper end of the interval of value (throughput: slowest round)", None)
+    lo: float | None = _doc("lower end of the interval of value (seconds: fastest round; ratios: 95 % interval)", None)
+    hi: float | None = _doc("upper end of the interval of value (seconds: slowest round; ratios: 95 % interval)", None)
     worst_input: str = _doc("input of the worst case: hex floats up to 16 numbers, else suite/seed/index", "")
     got: str = _doc("result at the worst case, repr", "")
     want: str = _doc("correctly rounded exact result at the worst case, repr", "")
@@ -86,7 +87,7 @@ class Row:
     )
     bound: str = _doc("exhaustive: value is an upper bound; sampled: a lower bound", "")
     verdict: str = _doc(
-        "ok, defect, or disqualified (throughput of a wrong result); of native_ratio FAST, SLOW, SAME or AMBIGUOUS", ""
+        "ok, defect, or disqualified (throughput of a wrong result); of a ratio FAST, SLOW, SAME or AMBIGUOUS", ""
     )
     status: str = _doc("measured, unsupported, unavailable, raised, died or timeout", "measured")
     reason: str = _doc("why there is no measurement", "")

@@ -1,4 +1,4 @@
-"""Throughput: lays out timing cells, runs them library by library, never in parallel, and turns them to rows."""
+"""Throughput: runs timing cells library by library, never in parallel, and turns what comes back to rows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import os
 import statistics
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,102 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from lossbench.harness import duel
-from lossbench.harness.adapters import adapter_of, libraries
-from lossbench.harness.adapters.adapter import Call, Unsupported
-from lossbench.harness.plan import COMPILED, Plan, Unit
+from lossbench.harness.adapters import libraries
+from lossbench.harness.cells import Cell, row_of
 from lossbench.harness.processes import Event, python
 from lossbench.harness.rows import Row
-from lossbench.harness.scoring import Context, blank
+from lossbench.harness.scoring import Context
 from lossbench.reference import evaluate, form_of
 from lossbench.reference.formats import FORMATS
 from lossbench.suites import throughput
 
-#: Seconds a cell may be timed for, by tier.
+#: Seconds a cell may be timed for, by tier; its duel takes half as long again.
 BUDGET = {"quick": 0.01, "default": 0.05, "full": 0.5}
-_COST = {"quick": 0.04, "default": 0.05, "full": 0.6}  # what a cell takes, set-up included; it only predicts
-_COMPILE_COST = {"jit": 0.15, "graph": 0.15, "xla": 0.3, "compile": 1.5, "compile-max-autotune": 4.0}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One timing cell: a call in one mode, on one shape, value only (F) or value and gradient (FB)."""
-
-    library: str
-    call: str
-    mode: str
-    device: str
-    form: str
-    encoding: str
-    options: str
-    dtype: str
-    shape: tuple[int, ...]
-    work: str
-
-    @property
-    def id(self) -> str:
-        """Stable name of the cell, which is its unit in the row file."""
-        fields = asdict(self) | {"shape": "x".join(map(str, self.shape))}
-        return "timing/" + "/".join(map(str, fields.values()))
-
-
-def lay_out(plan: Plan) -> list[Cell]:
-    """Timing cells of a plan: every implementation that accuracy asks, in the encoding its call documents first."""
-    cells: dict[Cell, None] = {}
-    for unit, call in _timed(plan):
-        if call.rowwise:
-            continue
-        for shape in _shapes(plan.tier, unit.library, unit.mode, unit.dtype, unit.form):
-            for work in ("F",) if isinstance(call.gradient, Unsupported) else ("F", "FB"):
-                cells[_cell(unit, shape, work)] = None
-    return list(cells)
-
-
-def absences(plan: Plan, context: Context) -> list[Row]:
-    """Rows of what is not timed although its accuracy is measured, with the reason."""
-    rows: dict[tuple[str, ...], Row] = {}
-    works: tuple[str, ...]
-    for unit, call in _timed(plan):
-        if call.rowwise:
-            why, works = "it returns a mean only, and one call a row would time the calls", ("F", "FB")
-        elif isinstance(call.gradient, Unsupported):
-            why, works = call.gradient.reason, ("FB",)
-        else:
-            continue
-        for work in works:
-            cell = _cell(unit, (), work)
-            rows[cell.id,] = replace(_row(context, cell), status="unsupported", reason=why)
-    return list(rows.values())
-
-
-def _timed(plan: Plan) -> Iterator[tuple[Unit, Call]]:
-    """Units whose encoding is the first that their call documents, with the call."""
-    for unit in plan.units:
-        for call in adapter_of(unit.library).calls:
-            same = (call.form, call.name, call.options) == (unit.form, unit.call, unit.options)
-            if same and unit.encoding == call.encodings[0]:
-                yield unit, call
-
-
-def _cell(unit: Unit, shape: tuple[int, ...], work: str) -> Cell:
-    key = {name: value for name, value in asdict(unit).items() if name != "classes"}
-    return Cell(**key, shape=shape, work=work)
-
-
-def _shapes(tier: str, library: str, mode: str, dtype: str, form: str) -> list[tuple[int, ...]]:
-    eager_jax = library in ("jax", "optax") and mode == "eager"
-    if tier == "quick":
-        wanted = dtype == "float32" and mode not in ("graph", "xla") and not eager_jax
-    elif tier == "default":
-        wanted = dtype == "float32" or (dtype == "float64" and mode not in COMPILED and not eager_jax)
-    else:
-        wanted = True
-    one = mode in COMPILED or eager_jax or dtype != "float32"
-    return throughput.shapes(form_of(form), tier, one) if wanted else []
-
-
-def predicted_seconds(cells: list[Cell], tier: str) -> float:
-    """Predicted wall time of the cells, from costs seen on one 2-core machine."""
-    return sum(_COST[tier] + _COMPILE_COST.get(cell.mode, 0.0) for cell in cells)
+#: Way of calling native that a call duels with -> metric of the ratio.
+DUELS = {"checked": "native_ratio", "prepared": "prepared_ratio"}
 
 
 def write_inputs(cells: list[Cell], folder: Path, seed: int) -> dict[Cell, Path]:
@@ -197,14 +113,18 @@ def sampled_exact(cells: list[Cell], paths: dict[Cell, Path]) -> dict[Path, Samp
     return results
 
 
-def disqualified(cell: Cell, exact: Samples, stored: dict[str, npt.NDArray[Any]]) -> str:
+def disqualified(
+    cell: Cell, exact: Samples, stored: dict[str, npt.NDArray[Any]], moments: tuple[str, ...] = ("before", "after")
+) -> str:
     """Why a timed result is wrong, or "": infinities and NaN in other places than the exact result, or an
-    error above 2^(-p/2) of the largest exact result, which is half of the digits."""
+    error above 2^(-p/2) of the largest exact result, which is half of the digits. moments: what the results are
+    stored as: those before and after timing, or one of native's."""
     form = form_of(cell.form)
     limit = 2.0 ** (-FORMATS[cell.dtype].precision / 2)
-    for when in ("before", "after"):
+    for moment in moments:
+        when = f"{moment} timing" if moment in ("before", "after") else f"{moment} call"
         for name, quantity in (("value", form.quantities[0]), ("grad", form.quantities[1])):
-            got = stored.get(f"{when}_{name}")
+            got = stored.get(f"{moment}_{name}")
             if got is None:
                 continue
             want = exact[cell.options, quantity]
@@ -212,36 +132,21 @@ def disqualified(cell: Cell, exact: Samples, stored: dict[str, npt.NDArray[Any]]
                 return f"{name} has shape {got.shape}, expected {want.shape}"
             finite = np.isfinite(want)
             if not np.array_equal(np.where(np.isfinite(got), 0, got), np.where(finite, 0, want), equal_nan=True):
-                return f"{name} is not finite where it should be, or not as it should be, {when} timing"
+                return f"{name} is not finite where it should be, or not as it should be, {when}"
             if not finite.any():
                 continue
             scale = max(float(np.abs(want[finite]).max()), FORMATS[cell.dtype].tiny)
             error = float(np.abs(got[finite] - want[finite]).max()) / scale
             if error > limit:
-                return f"{name} is off by {error:.2g} of the largest result, {when} timing"
+                return f"{name} is off by {error:.2g} of the largest result, {when}"
     return ""
-
-
-def _row(context: Context, cell: Cell) -> Row:
-    key = {name: value for name, value in asdict(cell).items() if name not in ("shape", "work")}
-    gradient = form_of(cell.form).quantities[1]
-    return blank(
-        context,
-        **key,
-        quantity="value" if cell.work == "F" else f"value+{gradient}",
-        shape="x".join(map(str, cell.shape)),
-        suite="throughput",
-        work_class=cell.work,
-        cache="hot",
-        metric="seconds",
-    )
 
 
 def cell_rows(
     context: Context, cell: Cell, event: Event, exact: Samples, stored: dict[str, Any]
 ) -> list[Row]:
     """Rows of a finished timing cell."""
-    row = _row(context, cell)
+    row = row_of(context, cell)
     if "error" in event or event["event"] == "failed":
         status = event.get("status", "raised")
         return [replace(row, status=status, reason=event.get("error") or event["reason"])]
@@ -259,11 +164,24 @@ def cell_rows(
                 hi=gigabytes / min(times)),
         replace(row, metric="first_call_s", unit="s", value=event["first"], n=1),
     ]  # fmt: skip
-    if event.get("ratios") and not wrong:
-        low, middle, high = duel.interval(event["ratios"])
-        won = replace(row, metric="native_ratio", verdict=duel.verdict(low, high), n=len(event["ratios"]))
+    if wrong:
+        return rows
+    for name, ratios in event.get("ratios", {}).items():
+        low, middle, high = duel.interval(ratios)
+        won = replace(row, metric=DUELS[name], verdict=duel.verdict(low, high), n=len(ratios))
+        own = _own_wrong(cell, exact, stored, name)
+        won = replace(won, verdict="disqualified", reason=f"native's {own}") if own else won
         rows.append(replace(won, unit="1", value=middle, lo=low, hi=high))
     return rows
+
+
+def _own_wrong(cell: Cell, exact: Samples, stored: dict[str, Any], name: str) -> str:
+    """Why the result of native that a call was timed against does not count, or ""."""
+    if wrong := disqualified(cell, exact, stored, (name,)):
+        return wrong
+    parts = [part for part in ("value", "grad") if f"{name}_{part}" in stored]
+    same = all(np.array_equal(stored[f"{name}_{p}"], stored[f"checked_{p}"], equal_nan=True) for p in parts)
+    return "" if same else f"{name} call gives another result than the checked one"
 
 
 def keep_benchmark(jobs: Path, library: str, target: Path) -> None:

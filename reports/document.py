@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lossbench.harness.rows import BAD, CATEGORIES
 from lossbench.reference import FORMS
-from lossbench.reports import accuracy, advice, duels, landmarks, outcomes, semantics, speed_charts, worst
+from lossbench.reports import accuracy, advice, duels, goals, landmarks, outcomes, semantics, speed_charts, worst
 from lossbench.reports.blocks import Block, Bullets, Cell, Section, Table
 from lossbench.reports.conventions import conventions
 from lossbench.reports.coverage import coverage, failures
@@ -72,6 +72,8 @@ def sections(results: Results, detail: Detail) -> list[Section]:
         parts.append(Section("Accuracy", "accuracy", ["This run measured no accuracy."]))
     parts += meanings
     parts.append(_speed(results, found, detail))
+    if found:
+        parts.append(goals.section(results))
     parts.append(duels.section(results, detail.full))
     parts.append(_coverage(results))
     if detail.full and (results.scores or found):

@@ -11,17 +11,29 @@ from lossbench.reports.blocks import Block, Cell, Section, Table
 from lossbench.reports.notation import dtype_rank, form_rank, ulps
 from lossbench.reports.results import Record, Results
 
-METRIC = "native_ratio"
-_NATIVE = "native"
+#: Ratios to the checked call and to the prepared one.
+METRIC, PREPARED = "native_ratio", "prepared_ratio"
+NATIVE = "native"
 _TONES = {"FAST": "good", "SAME": "fair", "AMBIGUOUS": "", "SLOW": "bad"}
 
 
 @dataclass(frozen=True)
-class Duel:
-    """One rival on one work: its time over native's with the 95 % interval, and the largest errors of both in ulps.
+class Ratio:
+    """Time of a rival over native's: the middle of the blocks, the 95 % interval, and what it says of native."""
 
-    error, own_error: NaN where the accuracy of the call was not measured in this run; bad, own_bad: whether it has
-    results that are defects by themselves.
+    value: float
+    low: float
+    high: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Duel:
+    """One rival on one work: its time over native's, and the largest errors of both in ulps.
+
+    checked: against the call as it stands; prepared: against one checked once and reused, None where that is not
+    known. error, own_error: NaN where the accuracy of the call was not measured in this run; bad, own_bad: whether
+    it has results that are defects by themselves.
     """
 
     title: str
@@ -31,10 +43,10 @@ class Duel:
     shape: str
     rival: str
     library: str
-    ratio: float
-    low: float
-    high: float
-    verdict: str
+    call: str
+    mode: str
+    checked: Ratio
+    prepared: Ratio | None
     error: float
     bad: bool
     own_error: float
@@ -47,7 +59,8 @@ class Duel:
 
 
 def duels(results: Results) -> list[Duel]:
-    """Every duel of a run, by work, the strongest rival first. Those of native against itself are left out."""
+    """Every duel of a run, by work, the strongest rival first. Those of native against itself are left out, and
+    those in which a result was wrong."""
     errors: dict[tuple[str, str, str, str], tuple[float, bool]] = {}
     own: dict[tuple[str, str, str], tuple[float, bool]] = {}
     for title, rows in results.errors.items():
@@ -55,12 +68,13 @@ def duels(results: Results) -> list[Duel]:
             entry = (found["worst"], bool(found["n_bad"]))
             errors[title, found["encoding"], found["implementation"], found["dtype"]] = entry
             library, _ = results.calls[found["implementation"]]
-            if library == _NATIVE:
+            if library == NATIVE:
                 own.setdefault((title, found["encoding"], found["dtype"]), entry)
     unknown = (math.nan, False)
+    prepared = {_place(row): _ratio(row) for row in _fought(results, PREPARED)}
     fought = []
-    for row in results.throughput:
-        if row["metric"] != METRIC or row["status"] != "measured" or row["library"] == _NATIVE:
+    for row in _fought(results, METRIC):
+        if row["library"] == NATIVE:
             continue
         title, encoding, rival, dtype = (row[c] for c in ("title", "encoding", "implementation", "dtype"))
         error, bad = errors.get((title, encoding, rival, dtype), unknown)
@@ -73,10 +87,10 @@ def duels(results: Results) -> list[Duel]:
             shape=row["shape"],
             rival=rival,
             library=row["library"],
-            ratio=row["value"],
-            low=row["lo"],
-            high=row["hi"],
-            verdict=row["verdict"],
+            call=row["call"],
+            mode=row["mode"],
+            checked=_ratio(row),
+            prepared=prepared.get(_place(row)),
             error=error,
             bad=bad,
             own_error=own_error,
@@ -84,16 +98,34 @@ def duels(results: Results) -> list[Duel]:
         )
         fought.append(duel)
     return sorted(
-        fought, key=lambda d: (form_rank(d.title), d.encoding, d.work_class, dtype_rank(d.dtype), d.shape, d.ratio)
-    )
+        fought,
+        key=lambda d: (
+            form_rank(d.title), d.encoding, d.work_class, dtype_rank(d.dtype), elements(d.shape), d.checked.value
+        ),
+    )  # fmt: skip
+
+
+def _fought(results: Results, metric: str) -> list[Record]:
+    rows = results.throughput
+    return [r for r in rows if r["metric"] == metric and r["status"] == "measured" and r["verdict"] != "disqualified"]
+
+
+def _place(row: Record) -> tuple[str, ...]:
+    return tuple(row[c] for c in ("title", "encoding", "work_class", "dtype", "shape", "implementation"))
+
+
+def _ratio(row: Record) -> Ratio:
+    return Ratio(row["value"], row["lo"], row["hi"], row["verdict"])
+
+
+def elements(shape: str) -> int:
+    """Elements of a shape written as AxB."""
+    return math.prod(int(part) for part in shape.split("x"))
 
 
 def resolution(results: Results) -> list[Record]:
     """Duels of native against itself: what a ratio of one thing with itself comes out as."""
-    return [
-        r for r in results.throughput
-        if r["metric"] == METRIC and r["library"] == _NATIVE and r["status"] == "measured" and r["mode"] == "numba"
-    ]  # fmt: skip
+    return [r for r in _fought(results, METRIC) if r["library"] == NATIVE and r["mode"] == "numba"]
 
 
 def strongest(found: Sequence[Duel]) -> list[Duel]:
@@ -108,20 +140,37 @@ def table(found: Sequence[Duel], title: str) -> Table:
     """One line a duel: how many times as long the rival takes, and how exact both are."""
     rows = []
     for d in found:
-        labels = "" if d.encoding == "-" else f" {d.encoding}"
         rows.append(
             (
-                Cell(f"{d.title}{labels} {d.work_class} {d.dtype} {d.shape}"),
+                Cell(work_text(d)),
                 Cell(d.rival, code=True),
-                Cell(f"{d.ratio:.3g}", sort=d.ratio),
-                Cell(f"{d.low:.3g}-{d.high:.3g}", sort=d.low),
-                Cell(d.verdict, tone=_TONES[d.verdict]),
+                *_cells(d.checked),
+                *_cells(d.prepared),
                 _error(d.error, d.bad),
                 _error(d.own_error, d.own_bad),
             )
         )
-    columns = ("work", "rival", ">times as long", ">95 %", "native is", ">rival's error", ">native's error")
+    columns = (
+        *("work", "rival", ">times as long", ">95 %", "native is"),
+        *(">prepared", ">its 95 %", "prepared is", ">rival's error", ">native's error"),
+    )
     return Table(title, columns, tuple(rows), fixed=2)
+
+
+def work_text(d: Duel) -> str:
+    """The work of a duel in words."""
+    labels = "" if d.encoding == "-" else f" {d.encoding}"
+    return f"{d.title}{labels} {d.work_class} {d.dtype} {d.shape}"
+
+
+def _cells(ratio: Ratio | None) -> tuple[Cell, Cell, Cell]:
+    if ratio is None:
+        return Cell("-", sort=-1.0), Cell("-", sort=-1.0), Cell("-")
+    return (
+        Cell(f"{ratio.value:.3g}", sort=ratio.value),
+        Cell(f"{ratio.low:.3g}-{ratio.high:.3g}", sort=ratio.low),
+        Cell(ratio.verdict, tone=_TONES[ratio.verdict]),
+    )
 
 
 def _error(worst: float, bad: bool) -> Cell:
@@ -135,15 +184,19 @@ def section(results: Results, full: bool) -> Section:
     found = duels(results)
     if not found:
         return Section("Native against its rivals", "duels", ["This run has no duels."])
-    verdicts = [d.verdict for d in strongest(found)]
+    verdicts = [d.checked.verdict for d in strongest(found)]
     counts = ", ".join(f"{name} {verdicts.count(name)}" for name in _TONES)
     again = [r["value"] for r in resolution(results)]
     itself = f" Against itself native comes out between {min(again):.2f} and {max(again):.2f}." if again else ""
     text = (
         "How many times as long a call takes as `lossbench.native` on the same work and in the same process, in turns "
-        "(ABBA blocks), with the interval that resampling the blocks gives. Above 1 native is faster. FAST and SLOW "
-        "when the whole interval is beyond 1.10, SAME when it is within, else AMBIGUOUS."
-        f"{itself} Against the strongest rival of each work native is: {counts}."
+        "(there and back in each block), with the interval that resampling the blocks gives. Above 1 native is faster. "
+        "FAST and SLOW when the whole interval is beyond 1.10, SAME when it is within, else AMBIGUOUS. All read the "
+        "same bits in contiguous arrays that stay where they are. "
+        "The first three columns are native's call as anybody writes it, which checks its arguments and allocates its "
+        "results; `prepared` is `prepare(...)`, which did both once and writes into the same buffers each time. The "
+        "rivals allocate, as their calls do by default. Both calls of native give the same results, which is checked "
+        f"each time.{itself} Against the strongest rival of each work native is: {counts}."
     )
     blocks: list[Block] = [text, table(strongest(found), "The strongest rival of each work")]
     if not full:

@@ -17,7 +17,10 @@ from lossbench.reports.notation import Identity, form_title, short_names
 
 #: Metric of rows that compare two answers.
 PAIR = "equivalence"
-_TIMES = ("seconds", "elements_per_s", "gb_per_s", "first_call_s", "import_s", "native_ratio")
+_TIMES = (
+    *("seconds", "elements_per_s", "gb_per_s", "first_call_s", "import_s"),
+    *("native_ratio", "prepared_ratio"),
+)
 #: Files of one run, below its folder.
 ROWS, ENVIRONMENT, PLAN, SEMANTICS = "rows.jsonl", "env.json", "plan.json", "semantics.json"
 PARQUET, ACCURACY, THROUGHPUT = "rows.parquet", "accuracy.csv", "throughput.csv"

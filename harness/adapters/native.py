@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import ml_dtypes
@@ -79,16 +80,26 @@ class NativeAdapter(Adapter):
         return array, array.dtype.name
 
     def build(self, lib: Any, call: Call, mode: str, work: str, vector: bool) -> Callable[..., Any]:
-        """The form itself, or its `value_and_grad`, which shares the exponentials."""
+        """The form itself, or its `value_and_grad`, which shares the exponentials; as a user calls it where the
+        mode is the one that native would choose by itself."""
         keywords = KEYWORDS[call.options]
+        form = getattr(lib, call.form)
+        function = form if work == "F" else form.value_and_grad
+        if mode == lib.implementation()[0]:
+            return functools.partial(function, **keywords)
 
-        def run(x: Array, *labels: Array) -> Any:
+        def run(*arrays: Array) -> Any:
             with lib.using(mode):
-                if work == "F":
-                    return call.fn(lib, x, *labels)
-                return getattr(lib, call.form).value_and_grad(x, *labels, **keywords)
+                return function(*arrays, **keywords)
 
         return run
+
+    def prepared(self, lib: Any, call: Call, work: str, arrays: Sequence[Array]) -> Callable[[], Any]:
+        """The same checked once, by `prepare`, and bound to these arrays: each use reads them anew and writes its
+        results into the same buffers."""
+        bound = getattr(lib, call.form).prepare(*arrays, **KEYWORDS[call.options])
+        call_again: Callable[[], Any] = bound if work == "F" else bound.value_and_grad
+        return call_again
 
 
 ADAPTER = NativeAdapter()

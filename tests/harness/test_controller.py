@@ -266,7 +266,7 @@ def test_the_undisturbed_run_has_all_kinds_of_rows(whole):
     rows = [row for _, found in read(whole.folder) for row in found]
     assert {row.metric for row in rows} == {
         "ulp", "rel", "equivalence", "ftz", "import_s", "seconds", "elements_per_s", "gb_per_s", "first_call_s",
-        "native_ratio",
+        "native_ratio", "prepared_ratio",
     }  # fmt: skip
     assert {row.status for row in rows} == {"measured", "raised"}
     assert {row.dtype for row in rows if row.metric == "ftz"} == {"float32", "float16"}

@@ -1,4 +1,4 @@
-"""Throughput: which cells there are, what a timed cell says, and that a wrong result is never called fast."""
+"""Throughput: what a timed cell says, and that a wrong result is never called fast."""
 
 from __future__ import annotations
 
@@ -12,170 +12,21 @@ import numpy as np
 import pytest
 
 from lossbench.harness import controller, timing
-from lossbench.harness.adapters import adapter_of
-from lossbench.harness.adapters.adapter import Adapter, Unsupported
-from lossbench.harness.plan import COMPILED, LEFT_OUT, Filters, call_of, make_plan
+from lossbench.harness.cells import Cell
+from lossbench.harness.plan import Filters
 from lossbench.harness.rows import KEY, Row, RowFile
 from lossbench.harness.scoring import Context
-from lossbench.harness.timing import Cell
 from lossbench.reference import evaluate, form_of
 from lossbench.reference.formats import FORMATS, MEASURED, decode
-from lossbench.suites import TIERS, throughput
 from tests.harness import patience
 from tests.harness.fakes import Silent
 from tests.harness.patience import PATIENCE
 
-CONTEXT = Context("run-1", "platform", "quick", 0, {"faketimed": "1"}, {})
 METRICS = {"seconds": "s", "elements_per_s": "1/s", "gb_per_s": "GB/s", "first_call_s": "s"}
 
 
 def cell(work="F", form="sigmoid_bce", encoding="binary", dtype="float32", shape=(1000,), library="faketimed"):
     return Cell(library, "works", "eager", "cpu", form, encoding, "", dtype, shape, work)
-
-
-# -- the cells there are
-
-
-@pytest.fixture(scope="module")
-def plans():
-    """Every library there, whether installed or not."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Adapter, "installed", lambda self: "")
-        return {tier: make_plan(tier, 0, Filters()) for tier in TIERS}
-
-
-@pytest.fixture(scope="module")
-def cells(plans):
-    return {tier: timing.lay_out(plan) for tier, plan in plans.items()}
-
-
-def eager_jax(c):
-    return c.library in ("jax", "optax") and c.mode == "eager"
-
-
-def middle(c):
-    return c.shape == throughput.shapes(form_of(c.form), "quick", True)[0]
-
-
-def large(c):
-    return c.shape in (*throughput.SCALAR_LARGE, *throughput.CLASS_LARGE)
-
-
-def rank(c):
-    """The smallest tier that measures the cell's call, as its place in TIERS."""
-    return TIERS.index(call_of(adapter_of(c.library), c.form, c.call, c.encoding, c.options).tier)
-
-
-#: What the sentences on timing mean, and those on accuracy, because what is not measured is not timed.
-MEANT = {
-    "quick": lambda c: (
-        rank(c) > 0
-        or not middle(c)
-        or c.dtype != "float32"
-        or (c.library == "tensorflow" and c.mode in ("graph", "xla"))
-        or eager_jax(c)
-        or c.mode.startswith("compile")
-        or (c.library == "keras" and c.mode in ("graph", "xla"))
-    ),
-    "default": lambda c: (
-        rank(c) > 1
-        or large(c)
-        or c.dtype in ("float16", "bfloat16")
-        or ((c.dtype == "float64" or c.mode in COMPILED or eager_jax(c)) and not middle(c))
-        or ((c.mode in COMPILED or eager_jax(c)) and c.dtype != "float32")
-        or c.mode == "compile-max-autotune"
-    ),
-    "full": lambda c: False,
-}
-SENTENCES = {
-    "quick": [
-        "timing of all shapes but one a form, of every dtype but float32, and of TensorFlow's compiled and "
-        "JAX' and optax' eager modes"
-    ],
-    "default": [
-        "timing of shapes that do not fit into the cache, of 16-bit formats, and of all but one shape in "
-        "float64, in compiled modes and in JAX' and optax' eager modes; those modes are timed in float32 only"
-    ],
-    "full": [],
-}
-
-
-@pytest.mark.parametrize("tier", TIERS)
-def test_sentences_say_what_is_not_timed(cells, tier):
-    """Two ways: what a sentence means is not laid out, and what is not laid out is meant by one."""
-    assert [s for s in LEFT_OUT[tier] if s.startswith("timing")] == SENTENCES[tier]
-    laid_out = set(cells[tier])
-    for c in cells["full"]:
-        assert (c in laid_out) == (not MEANT[tier](c)), c
-
-
-def test_tiers_are_nested(cells):
-    quick, default, full = (set(cells[tier]) for tier in TIERS)
-    assert quick < default < full
-
-
-@pytest.mark.parametrize("tier", TIERS)
-def test_every_implementation_is_timed_or_not_with_a_reason(plans, cells, tier):
-    """In the encoding that its call documents first; a mean of single rows cannot be timed."""
-    plan = plans[tier]
-    timed = {(c.library, c.call, c.form, c.options) for c in cells[tier]}
-    absent = {(r.library, r.call, r.form, r.options): r for r in timing.absences(plan, CONTEXT)}
-    skipped = set()
-    for unit in plan.units:
-        call = next(
-            c
-            for c in adapter_of(unit.library).calls
-            if (c.form, c.name, c.options) == (unit.form, unit.call, unit.options) and unit.encoding in c.encodings
-        )
-        key = (unit.library, unit.call, unit.form, unit.options)
-        if call.rowwise:
-            skipped.add(key)
-        elif not any(MEANT[tier](c) for c in [cell_of(unit)]):
-            assert key in timed
-    assert skipped <= set(absent)
-    for row in absent.values():
-        assert row.status == "unsupported" and len(row.reason.split()) > 2
-        assert (row.suite, row.metric, row.value) == ("throughput", "seconds", None)
-
-
-def cell_of(unit):
-    shape = throughput.shapes(form_of(unit.form), "quick", True)[0]
-    named = {name: getattr(unit, name) for name in ("library", "call", "form", "encoding", "options", "dtype")}
-    return Cell(mode="eager", device="cpu", work="F", shape=shape, **named)
-
-
-def test_gradients_are_timed_where_there_are_some(cells):
-    by_work = {work: {c for c in cells["default"] if c.work == work} for work in ("F", "FB")}
-    assert len(by_work["F"]) > len(by_work["FB"]) > 0
-    for library in ("scipy", "torch"):
-        gradients = [c for c in by_work["FB"] if c.library == library]
-        no_autodiff = all(isinstance(c.gradient, Unsupported) for c in adapter_of(library).calls)
-        assert bool(gradients) != no_autodiff
-
-
-def test_ids_are_unique_and_apart_from_those_of_accuracy(plans, cells):
-    ids = [c.id for c in cells["full"]]
-    assert len(ids) == len(set(ids))
-    assert not set(ids) & {unit.id for unit in plans["full"].units}
-    assert cell(shape=(32, 100)).id == "timing/faketimed/works/eager/cpu/sigmoid_bce/binary//float32/32x100/F"
-
-
-def test_one_encoding_a_call(cells):
-    found = {}
-    for c in cells["full"]:
-        found.setdefault((c.library, c.call, c.form, c.options), set()).add(c.encoding)
-    for (library, name, form, options), encodings in found.items():
-        first = {
-            c.encodings[0]
-            for c in adapter_of(library).calls
-            if (c.name, c.form, c.options) == (name, form, options)
-        }
-        assert encodings <= first
-
-
-def test_larger_tiers_are_predicted_to_take_longer(cells):
-    quick, default, full = (timing.predicted_seconds(cells[tier], tier) for tier in TIERS)
-    assert 0 < quick < default < full
 
 
 # -- inputs
@@ -248,6 +99,28 @@ def test_wrong_results_are_disqualified(stored, words):
     assert re.match(words, why) if words else why == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "changed", "words"),
+    [
+        ("checked", {}, ""),
+        ("prepared", {}, ""),
+        ("checked", {"checked_value": [1, 2, 0]}, "value is off by 1 of the largest result, checked call"),
+        ("prepared", {"prepared_grad": [0.5, 0, 1]}, "grad is not finite .* prepared call"),
+        ("prepared", {"prepared_value": [1, 2, 100 + 2.0**-17]}, "prepared call gives another result than the checked"),
+    ],
+)
+def test_a_ratio_to_a_wrong_result_of_native_does_not_count(name, changed, words):
+    context = Context("run-1", "platform", "quick", 0, {"faketimed": "1"}, {})
+    stored = {f"{when}_value": EXACT["", "value"] for when in ("before", "after", "checked", "prepared")}
+    stored |= {f"{when}_grad": EXACT["", "grad:z"] for when in ("before", "after", "checked", "prepared")}
+    stored |= {key: np.array(value, float) for key, value in changed.items()}
+    event = {"event": "done", "seconds": [1.0, 2.0], "first": 3.0, "ratios": {name: [2.0] * 5}}
+    row = timing.cell_rows(context, cell(work="FB"), event, EXACT, stored)[-1]
+    assert (row.metric, row.value, row.lo, row.hi) == (timing.DUELS[name], 2, 2, 2)
+    assert row.verdict == ("disqualified" if words else "FAST")
+    assert re.match(f"native's {words}", row.reason) if words else row.reason == ""
+
+
 # -- timed in earnest
 
 
@@ -275,11 +148,13 @@ def of(timed, call, work="F"):
 
 @pytest.mark.parametrize("work", ["F", "FB"])
 @pytest.mark.parametrize("call", ["works", "babbles", "works_to_the_end"])
-def test_a_right_call_has_four_measurements_and_a_duel(timed, call, work):
+def test_a_right_call_has_four_measurements_and_two_duels(timed, call, work):
     rows = {row.metric: row for row in of(timed, call, work)}
-    duel = rows.pop("native_ratio")
-    assert 0 < duel.lo <= duel.value <= duel.hi and duel.n >= 5 and duel.unit == "1"
-    assert duel.verdict in ("FAST", "SLOW", "SAME", "AMBIGUOUS")
+    duels = [rows.pop(metric) for metric in ("native_ratio", "prepared_ratio")]
+    for duel in duels:
+        assert 0 < duel.lo <= duel.value <= duel.hi and duel.n >= 5 and duel.unit == "1"
+        assert duel.verdict in ("FAST", "SLOW", "SAME", "AMBIGUOUS")
+    assert duels[0].n == duels[1].n  # all three take turns in the same blocks
     assert {metric: row.unit for metric, row in rows.items()} == METRICS
     for row in rows.values():
         assert (row.status, row.verdict, row.reason) == ("measured", "ok", "")
@@ -315,7 +190,7 @@ def test_a_wrong_call_is_disqualified(timed, call, work, words):
 
 
 def test_a_right_value_stands_beside_a_wrong_gradient(timed):
-    assert {row.verdict for row in of(timed, "wrong_gradient", "F") if row.metric != "native_ratio"} == {"ok"}
+    assert {row.verdict for row in of(timed, "wrong_gradient", "F") if not row.metric.endswith("ratio")} == {"ok"}
 
 
 @pytest.mark.parametrize(
@@ -343,7 +218,7 @@ def test_a_library_that_cannot_be_imported_is_not_timed(timed):
 def test_a_missing_gradient_is_said(timed):
     (row,) = of(timed, "no_gradient", "FB")
     assert (row.status, row.reason) == ("unsupported", "the fake has no autodiff")
-    assert len(of(timed, "no_gradient", "F")) == 5
+    assert len(of(timed, "no_gradient", "F")) == 6
 
 
 def test_every_cell_is_answered_once(timed):

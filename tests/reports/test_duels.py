@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lossbench.reports import duels
@@ -15,7 +17,7 @@ def test_every_rival_is_there_and_native_is_not_its_own(results: Results) -> Non
     found = found_in(results)
     rivals = {row["implementation"] for row in results.throughput if row["metric"] == duels.METRIC}
     assert {d.rival for d in found} == {name for name in rivals if not name.startswith("native:")}
-    assert {d.verdict for d in found} <= {"FAST", "SLOW", "SAME", "AMBIGUOUS"}
+    assert {d.checked.verdict for d in found} <= {"FAST", "SLOW", "SAME", "AMBIGUOUS"}
 
 
 def test_the_strongest_rival_of_a_work_is_the_one_that_takes_least_time(results: Results) -> None:
@@ -23,26 +25,50 @@ def test_the_strongest_rival_of_a_work_is_the_one_that_takes_least_time(results:
     best = strongest(found)
     assert len(best) == len({d.work for d in found})
     for duel in best:
-        assert duel.ratio == min(d.ratio for d in found if d.work == duel.work)
+        assert duel.checked.value == min(d.checked.value for d in found if d.work == duel.work)
 
 
-def test_a_line_says_ratio_interval_verdict_and_both_errors(results: Results) -> None:
+def test_a_line_says_both_ratios_with_interval_and_verdict_and_both_errors(results: Results) -> None:
     duel = next(d for d in found_in(results) if d.own_error == d.own_error)
     (line,) = table([duel], "one").rows
-    assert [cell.text for cell in line[1:5]] == [
-        duel.rival, f"{duel.ratio:.3g}", f"{duel.low:.3g}-{duel.high:.3g}", duel.verdict
-    ]  # fmt: skip
+    checked, prepared = duel.checked, duel.prepared
+    assert prepared is not None and prepared.value == pytest.approx(1.5 * checked.value)
+    assert [cell.text for cell in line[1:8]] == [
+        duel.rival,
+        *(f"{checked.value:.3g}", f"{checked.low:.3g}-{checked.high:.3g}", checked.verdict),
+        *(f"{prepared.value:.3g}", f"{prepared.low:.3g}-{prepared.high:.3g}", prepared.verdict),
+    ]
     assert duel.title in line[0].text and duel.shape in line[0].text
-    assert "-" not in {line[5].text, line[6].text}
+    assert "-" not in {line[8].text, line[9].text}
+
+
+def test_a_run_from_before_prepare_was_timed_says_so_in_its_cells(results: Results) -> None:
+    duel = replace(found_in(results)[0], prepared=None)
+    (line,) = table([duel], "one").rows
+    assert [cell.text for cell in line[5:8]] == ["-", "-", "-"]
+
+
+def test_a_duel_with_a_wrong_result_does_not_count(results: Results) -> None:
+    """Whoever it was that was wrong."""
+    known = found_in(results)
+    key = known[0].work, known[0].rival
+    records = [
+        {**r, "verdict": "disqualified"}
+        if r["metric"] == duels.METRIC and (r["implementation"], r["shape"]) == (known[0].rival, known[0].shape)
+        else r
+        for r in results.records
+    ]
+    left = found_in(replace(results, records=records))
+    assert key not in {(d.work, d.rival) for d in left} and 0 < len(left) < len(known)
 
 
 def test_losing_cells_are_in_the_tables(results: Results) -> None:
-    lost = [d for d in found_in(results) if d.verdict == "SLOW"]
+    lost = [d for d in found_in(results) if d.checked.verdict == "SLOW"]
     assert lost  # the made-up run has rivals that are faster
     whole = section(results, full=True)
     lines = {tuple(cell.text for cell in row) for part in whole.sections for block in part.blocks for row in block.rows}
-    assert {(d.rival, d.verdict) for d in lost} <= {(line[1], line[4]) for line in lines}
-    assert f"SLOW {sum(d.verdict == 'SLOW' for d in strongest(found_in(results)))}" in whole.blocks[0]
+    assert {(d.rival, d.checked.verdict) for d in lost} <= {(line[1], line[4]) for line in lines}
+    assert f"SLOW {sum(d.checked.verdict == 'SLOW' for d in strongest(found_in(results)))}" in whole.blocks[0]
 
 
 @pytest.mark.parametrize("full", [True, False])
