@@ -16,7 +16,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Documented:
-    """One documented behaviour. calls, where: globs of calls, and of points or conventions; forms: () for any."""
+    """One documented behaviour. calls, where: globs of calls, and of conventions, points, laws or questions.
+
+    forms, dtypes: () for any. says: the library's own statement, shortened; link: the page that states it.
+    """
 
     calls: tuple[str, ...]
     group: str
@@ -24,16 +27,21 @@ class Documented:
     says: str
     link: str
     forms: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
 
     def covers(self, group: str, record: Mapping[str, Any]) -> bool:
         """Whether a record of the group is what this entry documents."""
-        place = record["point" if group == "special" else "column"]
         return (
             group == self.group
             and (not self.forms or record["form"] in self.forms)
-            and any(fnmatchcase(record["call"], glob) for glob in self.calls)
-            and any(fnmatchcase(place, glob) for glob in self.where)
+            and (not self.dtypes or record["dtype"] in self.dtypes)
+            and any(fnmatchcase(record.get("call") or record["expression"], glob) for glob in self.calls)
+            and any(fnmatchcase(record[_PLACE[group]], glob) for glob in self.where)
         )
+
+
+#: Group -> what a record calls its place in it.
+_PLACE = {"conventions": "column", "special": "point", "laws": "law", "formulas": "question"}
 
 
 @functools.cache

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from lossbench.harness.semantics.formulas import arrays
+from lossbench.harness.semantics.texts import expression
+
 _F = "torch.nn.functional."
 _V1 = "tf.compat.v1.losses."
-_ORT = "SoftmaxCrossEntropyLoss"
 
 
-def _ort(weight: str = "", labels: str = "t", **attributes: object) -> str:
-    said = "".join(f", ({key!r}, {value!r})" for key, value in attributes.items())
-    inputs = "('in1', 'in2')" if weight else "('in1',)"
-    return f"run(onnxruntime, (('{_ORT}', {inputs}, ({said[2:]},)),), z, {labels}{weight and ', ' + weight})"
+def _ort(said: str, *inputs: str) -> str:
+    """SoftmaxCrossEntropyLoss with attributes, over logits z and further inputs."""
+    named = ("z", *inputs)
+    text = f"out = SoftmaxCrossEntropyLoss<{said}>({', '.join(named)})"
+    return expression("onnxruntime", text, {name: arrays()[name] for name in named})
 
 
 def _sparse(reduction: str) -> str:
@@ -87,11 +90,11 @@ EXPRESSIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "rows of q": ("np.array([sklearn.metrics.log_loss(t[i:i+1], q2[i:i+1], labels=[0, 1, 2]) for i in range(4)])",),
     },
     "onnxruntime": {
-        "class weights": (_ort("w", reduction="mean"),),
-        "ignored rows": (_ort(labels="ti", reduction="mean", ignore_index=-100),),
-        "all ignored": (_ort(labels="ta", reduction="mean", ignore_index=-100),),
-        "default mean": (_ort(reduction="mean"),),
-        "sum": (_ort(reduction="sum"),),
+        "class weights": (_ort('reduction="mean"', "t", "w"),),
+        "ignored rows": (_ort('reduction="mean", ignore_index=-100', "ti"),),
+        "all ignored": (_ort('reduction="mean", ignore_index=-100', "ta"),),
+        "default mean": (_ort('reduction="mean"', "t"),),
+        "sum": (_ort('reduction="sum"', "t"),),
     },
     "native": {
         "rows of q": ("native.prob_xent(q2, t)", "native.prob_xent(q2, t, normalized=True)"),
