@@ -145,16 +145,22 @@ def section(found: Mapping[str, Any], throughput: Sequence[Record]) -> Section:
                 own = [s for s in every if (s.library, s.dtype) == (library, dtype)]
                 if own:
                     folded.setdefault(_line(own), []).append(dtype)
-            lines += [
-                (Cell(task.text), Cell(library), Cell(", ".join(seen)), *cells) for cells, seen in folded.items()
-            ]
+            lines += [(Cell(task.text), Cell(library), Cell(", ".join(seen)), *cells) for cells, seen in folded.items()]
     text = (
         "Safe: right for these labels and at finite special values, value and gradient, and every law holds; what a "
         "library documents is no fault. Fastest: by the timings of this run, where it has some. What remains: "
         "neighbouring conventions that the best call takes in silence, and infinities. A format without a line was not "
         "asked: the library lacks it, or --full asks."
     )
-    columns = ("labels", "library", "format", "safe", "fastest of the safe", "what remains of the best", "avoid, and why")
+    columns = (
+        "labels",
+        "library",
+        "format",
+        "safe",
+        "fastest of the safe",
+        "what remains of the best",
+        "avoid, and why",
+    )
     return Section("Advice", "advice", [text, Table("Which call to use", columns, tuple(lines), fixed=3)])
 
 

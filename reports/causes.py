@@ -70,7 +70,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause("index out of range is taken", "A class that does not exist gives a number.",
           "conventions", lambda r: _silent("out of range", "ignore_index")(r) and r.get("question") in _INDICES),
     Cause("NaN labels", "A label that is NaN gives a number.", "conventions", _silent("NaN")),
-    Cause("(N,1) against (N,)", "Labels with an axis too many or too few are broadcast: the mean is one over all pairs.",
+    Cause("(N,1) against (N,)", "Labels with an axis too many or too few are broadcast: a mean over all pairs.",
           "conventions", _silent("(N,1)")),
     Cause("an index against rows", "Indices where rows of labels belong are broadcast if N = K.",
           "conventions", _silent("index", "one-hot")),

@@ -18,13 +18,16 @@ from typing import Any
 class Documented:
     """One documented behaviour. calls, where: globs of calls, and of conventions, points, laws or questions.
 
-    forms, dtypes: () for any. says: the library's own statement, shortened; link: the page that states it.
+    forms, dtypes: () for any. says: what the library states, shortened. stated: the object whose docstring holds the
+    words of `quote`; link: the page that is made of it. A test looks the words up in the installed version.
     """
 
     calls: tuple[str, ...]
     group: str
     where: tuple[str, ...]
     says: str
+    stated: str
+    quote: str
     link: str
     forms: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ()

@@ -19,17 +19,17 @@ LINES = 10
 NOTHING = "an error, or NaN: the label means nothing"
 
 
-def literal(array: Array) -> str:
+def literal(array: Array, repeated: int = 0) -> str:
     """An array as NumPy source: `array([[0.5, inf]], "float32")`; bfloat16 is written as float32, which holds it."""
     numbers = array.astype(float).tolist() if is_float(array) else array.tolist()
     name = "float32" if array.dtype.name == "bfloat16" else array.dtype.name
-    return f'array({numbers}, "{name}")'
+    return f'array({numbers}{f" * {repeated}" if repeated else ""}, "{name}")'
 
 
-def _made(known: Written, name: str, array: Array) -> str:
+def _made(known: Written, name: str, array: Array, repeated: int = 0) -> str:
     """The line that makes an array of the library."""
     template = known.bfloat16 if array.dtype.name == "bfloat16" else known.array
-    return f"{name} = {template.format(literal(array))}"
+    return f"{name} = {template.format(literal(array, repeated))}"
 
 
 def _script(known: Written, lines: list[str], got: str, expected: str) -> str:
@@ -60,6 +60,8 @@ def _gradient(library: str, text: str, mode: str, names: str) -> tuple[list[str]
     if library == "torch":
         called = text if mode == "eager" else _compiled(library, mode, names, text)
         return ["x.requires_grad_()", f"(got,) = torch.autograd.grad(({called}).sum(), x)"], "got"
+    if library == "native":
+        return [], re.sub(r"native\.(\w+)\(", r"native.\1.grad(", text).replace(", reduction='none'", "")
     if library in ("tensorflow", "keras"):
         wrap = {"graph": ["@tf.function"], "xla": ["@tf.function(jit_compile=True)"]}.get(mode, [])
         inside = f"    with tf.GradientTape() as tape: tape.watch(x); value = {text}"
@@ -74,10 +76,12 @@ def reproducer(
     quantity: str = "value",
     dies: bool = False,
     summed: bool = False,
+    repeated: int = 0,
 ) -> str:
     """The text of a reproducer of a record's call at a case, "" where it cannot be written. expected: what to print.
 
     dies: the call ends the process, and what is expected is printed first. summed: what is shown are sums of rows.
+    repeated: the one row is repeated, and one result shown, because vectors are computed otherwise than numbers.
     """
     library, mode = r["library"], r["mode"]
     known = written(library)
@@ -87,7 +91,7 @@ def reproducer(
     arrays = {"x": case.x} | ({} if case.y is None else {"y": case.y})
     names = ", ".join(arrays)
     lines = [f'print("expected", {expected}, flush=True)'] if dies else []
-    lines += [_made(known, name, array) for name, array in arrays.items()]
+    lines += [_made(known, name, array, repeated) for name, array in arrays.items()]
     if quantity == "grad":
         if own := text_of(library, r["form"], f"{r['call']} gradient"):
             got = own
@@ -103,7 +107,8 @@ def reproducer(
     else:
         lines.append(f"got = {_compiled(library, mode, names, text)}")
         got = "got"
-    return _script(known, lines, f"asarray({got}, float).sum(-1)" if summed else got, "" if dies else expected)
+    got = f"asarray({got}, float).sum(-1)" if summed else f"{got}[:1]" if repeated else got
+    return _script(known, lines, got, "" if dies else expected)
 
 
 def expression_script(library: str, text: str, arrays: Mapping[str, Array], expected: str) -> str:

@@ -71,7 +71,8 @@ def _special_point(r: Record) -> Script:
             i = names.index(r["point"])
             alone = replace(case, x=case.x[i : i + 1], y=None if case.y is None else case.y[i : i + 1])
             got, want = (r[name] if case.x.ndim == 1 or len(r[name]) == 1 else [r[name]] for name in ("got", "want"))
-            text = reproducer(r, alone, str(want), r["quantity"])
+            flushed = special.PADDED if "tiny" in r["point"] else 0  # whether it is may depend on the batch
+            text = reproducer(r, alone, str(want), r["quantity"], repeated=flushed)
             return Script(text, got, want, r["dtype"], "", "" if text else _UNWRITTEN)
     return Script("", why="the result has another shape than the value")
 
@@ -110,7 +111,9 @@ def _law(r: Record) -> Script:
         return Script(text, [r["values"][0] - r["values"][1]], [0.0], r["dtype"], "", "" if text else _UNWRITTEN)
     if r["law"] == "digits":
         want = special.exact(replace(base, meaning=base.y), "value").value.tolist()
-        return Script(text := reproducer(r, base, str(want)), r["values"], want, r["dtype"], "", "" if text else _UNWRITTEN)
+        return Script(
+            text := reproducer(r, base, str(want)), r["values"], want, r["dtype"], "", "" if text else _UNWRITTEN
+        )
     if r["law"] in ("none to sum", "none to mean"):
         kind = r["law"].removeprefix("none to ")
         plain = _text(r, base)

@@ -172,8 +172,8 @@ def _laws(found: Mapping[str, Any], full: bool) -> Section:
                 lines.append((Cell(title, code=True), name, *line))
     text = (
         "Laws that hold on paper, measured without any reference: the distance of two answers in ulps of the format. "
-        "`=` to the last bit, ✗ fewer than half of the digits agree or 12 bits are lost, * documented, - the law is none for "
-        "the call, or not asked in this format."
+        "`=` to the last bit, ✗ fewer than half of the digits agree, * documented, - the law is none for the call, or "
+        "not asked in this format."
     )
     table = Table("Laws", ("form", "call", *names), tuple(lines), fixed=2)
     meanings = Bullets(tuple(f"{law.name}: {law.text}" for law in LAWS))

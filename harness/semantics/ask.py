@@ -54,7 +54,9 @@ class Case:
     def cast(self, dtype: str) -> Case:
         """The same question in another format: float32 labels follow the inputs, others stay what they are."""
         follows = self.y is not None and self.y.dtype.name == DTYPE
-        return replace(self, x=self.x.astype(dtype), y=self.y.astype(dtype) if follows and self.y is not None else self.y)
+        return replace(
+            self, x=self.x.astype(dtype), y=self.y.astype(dtype) if follows and self.y is not None else self.y
+        )
 
 
 @dataclass(frozen=True)

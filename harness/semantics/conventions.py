@@ -62,9 +62,7 @@ def inputs(form: str) -> Array:
     return _P if form == "prob_bce" else _V
 
 
-def cases(
-    form: str, options: str, encodings: tuple[str, ...], dtype: str = DTYPE
-) -> tuple[list[Case], dict[str, str]]:
+def cases(form: str, options: str, encodings: tuple[str, ...], dtype: str = DTYPE) -> tuple[list[Case], dict[str, str]]:
     """Every case of a form for a call with some encodings, and the reason for each column without one."""
     family = _classes if form in CLASSES else _outputs if form in OUTPUTS else _single
     made = [Case(**{"form": form, "options": options, **fields}) for fields in family(form, encodings)]

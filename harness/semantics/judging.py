@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lossbench.harness.adapters import adapter_of
-from lossbench.harness.adapters.adapter import Unsupported
 from lossbench.harness.semantics import conventions, laws, plan, special
-from lossbench.harness.semantics.ask import Answer, Ask
+from lossbench.harness.semantics.ask import Answer
 from lossbench.harness.semantics.expressions import EXPRESSIONS
 from lossbench.harness.semantics.formulas import QUESTIONS
 from lossbench.harness.semantics.job import SEMANTICS, Job, facts
@@ -51,8 +50,7 @@ def judge(job: Job, answers: dict[str, Answer]) -> dict[str, Any]:
             found["conventions"] += _conventions(subject, mine, answers)
             found["special"] += _special(subject, mine)
             found["laws"] += _laws(subject, mine, by_subject)
-        if job.globs is None:
-            found["formulas"] += _formulas(library, answers)
+        found["formulas"] += _formulas(library, subjects, answers)
     return found
 
 
@@ -102,12 +100,11 @@ def _conventions(subject: Subject, answers: _Answers, everything: dict[str, Answ
 
 def _all_ignored(subject: Subject, answers: dict[str, Answer]) -> Verdict | None:
     """What the call's mean is of a batch of ignored labels, where an expression asks so; None where none does."""
-    name = subject.call.partition("(")[0].rpartition(".")[2].rpartition("+")[2]
     texts = EXPRESSIONS.get(subject.library, {}).get("all ignored", ())
-    text = next((t for t in texts if name in t), None)
+    text = next((t for t in texts if subject.function in t), None)
     if text is None or subject.form != "softmax_xent" or subject.mode != adapter_of(subject.library).modes[0]:
         return None
-    ask = next(a for a in plan.formulas(subject.library) if a.expression == text)
+    ask = next(a for a in plan.formulas(subject.library, [subject]) if a.expression == text)
     follows, remark = formula("all ignored", answers.get(ask.id, _NOT_ASKED))
     if follows == "0":
         return Verdict(RIGHT, f"{text} is 0")
@@ -141,22 +138,14 @@ def _laws(
             yield _key(subject) | {"law": law.name} | record
 
 
-def _formulas(library: str, answers: dict[str, Answer]) -> Iterator[Record]:
-    asked = {a.expression: a for a in plan.formulas(library)}
-    for question, texts in EXPRESSIONS.get(library, {}).items():
-        for text in texts:
-            answer = answers.get(asked[text].id, _NOT_ASKED)
-            follows, remark = formula(question, answer)
-            values = {} if answer.value is None else {"values": answer.value.tolist()}
-            good = QUESTIONS[question].good
-            judged = {"agrees": follows == good} if good else {}
-            yield {
-                "library": library,
-                "question": question,
-                "expression": text,
-                "follows": follows,
-                "remark": remark,
-            } | judged | values
+def _formulas(library: str, subjects: list[Subject], answers: dict[str, Answer]) -> Iterator[Record]:
+    for ask in plan.formulas(library, subjects):
+        question, answer = ask.case.column, answers.get(ask.id, _NOT_ASKED)
+        follows, remark = formula(question, answer)
+        key = {"library": library, "question": question, "expression": ask.expression, "mode": ask.mode}
+        values = {} if answer.value is None else {"values": answer.value.tolist()}
+        good = QUESTIONS[question].good
+        yield key | {"follows": follows, "remark": remark} | ({"agrees": follows == good} if good else {}) | values
 
 
 def counts(found: dict[str, Any]) -> dict[str, dict[str, int]]:

@@ -48,6 +48,11 @@ class Subject:
         return tuple(encoding for call in self.entries for encoding in call.encodings)
 
     @property
+    def function(self) -> str:
+        """The last name of the call, by which expressions know it."""
+        return self.call.partition("(")[0].rpartition(".")[2].rpartition("+")[2]
+
+    @property
     def id(self) -> str:
         """`library:call:mode:cpu`."""
         return implementation_id(self.library, self.call, self.mode, "cpu")
@@ -159,16 +164,19 @@ def asks(library: str, full: bool = False, globs: Iterable[str] | None = None) -
     for subject in chosen:
         own = [ask for ask, _ in questions(subject)]
         found += sorted(own, key=lambda ask: (ask.work, *_signature(ask.case)))
-    return found + (formulas(library) if chosen and globs is None else [])
+    return found + formulas(library, chosen)
 
 
-def formulas(library: str) -> list[Ask]:
-    """The asks that are expressions over the arrays of the formulas; denominators are no matter of the format."""
-    mode = adapter_of(library).modes[0]
+def formulas(library: str, chosen: Iterable[Subject]) -> list[Ask]:
+    """The asks that are expressions with the chosen calls; what they divide by is no matter of the format."""
+    mode, names = adapter_of(library).modes[0], {subject.function for subject in chosen}
     return [
-        Ask("formulas", library, "", text, "", mode, Case(question, text, np.zeros(0, np.float32), None, "-"), "F", text)
+        Ask(
+            "formulas", library, "", text, "", mode, Case(question, text, np.zeros(0, np.float32), None, "-"), "F", text
+        )
         for question, asked in EXPRESSIONS.get(library, {}).items()
         for text in asked
+        if any(name in text for name in names)
     ]
 
 

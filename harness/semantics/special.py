@@ -6,7 +6,7 @@ The exact value and gradient at each point are the reference's own; the contract
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,16 @@ from lossbench.harness.metrics import errors_in_ulps
 from lossbench.harness.semantics.ask import DTYPE, Answer, Array, Case, precision
 from lossbench.reference import Exact, evaluate, form_of
 from lossbench.reference.contract import CONTRACT
-from lossbench.reference.formats import FORMATS
+from lossbench.reference.formats import FORMATS, Format
 
 #: Errors in ulps that still say the same: not half of the digits are lost, and never more than 12 bits.
 SAME_BITS = 12
 #: Rows of a batch of points, whatever their number: one shape for all calls, so that compilations are shared.
 PADDED = 64
+#: Beyond the threshold of 20 at which a softplus may turn linear.
+BRANCH = 20.5
 #: Ends of a format by the names that points have, as functions of the format.
-ENDS = {
+ENDS: dict[str, Callable[[Format], float]] = {
     "max": lambda f: f.maxfinite,
     "tiny": lambda f: f.subnormal,
     "1-eps": lambda f: 1.0 - 2.0**-f.precision,
@@ -39,8 +41,10 @@ def _ends(form: str, dtype: str) -> list[tuple[Any, Any]]:
     """Points at the ends of a format, and where losses overflow, lose their tail or change their branch."""
     kind = form_of(form)
     top, tiny, below = (end(FORMATS[dtype]) for end in ENDS.values())
-    one = (top, -top, tiny, -1e4, 1e4, -104.0, 104.0, -20.5, 20.5, -0.0)
-    rows: list[list[float]] = [[top, top], [-top, -top], [top, -top], [1e4, 0.0], [20.5, 0.0], [tiny, 0.0]]
+    one: tuple[float, ...] = (top, -top, tiny, -1e4, 1e4, -104.0, 104.0, -0.0)
+    if form in ("softplus", "margin_logistic"):
+        one += (-BRANCH, BRANCH)
+    rows: list[list[float]] = [[top, top], [-top, -top], [top, -top], [1e4, 0.0], [tiny, 0.0]]
     if kind.encodings == ("-",):
         return [(x, None) for x in (rows if kind.class_axis else one)]
     match form:
@@ -100,9 +104,7 @@ def name(x: Any, y: Any, dtype: str = DTYPE) -> str:
     return f"x={written(x)}" + ("" if y is None else f", y={written(y)}")
 
 
-def cases(
-    form: str, options: str, encodings: tuple[str, ...], dtype: str = DTYPE
-) -> Iterator[tuple[Case, list[str]]]:
+def cases(form: str, options: str, encodings: tuple[str, ...], dtype: str = DTYPE) -> Iterator[tuple[Case, list[str]]]:
     """Batches of points, by class count and encoding, with the names of their rows; an empty batch at the end."""
     groups: dict[tuple[int, str], list[tuple[Any, Any]]] = {}
     for x, y in _points(form, options, dtype):
