@@ -99,6 +99,8 @@ def lacking(adapter: Adapter, call: Call, mode: str, dtype: str, full: bool) -> 
         return known.reason
     if dtype in HALVES and adapter.library in COMPILING and not full:
         return "asked with --full: every operation is compiled once more for each format"
+    if dtype != DTYPE and mode in SLOW:
+        return f"compiled in {DTYPE} only: seconds for each shape and type of labels"
     if dtype != DTYPE and mode != adapter.modes[0] and not full:
         return f"asked in {DTYPE} and as {adapter.modes[0]}; in every mode with --full"
     return ""

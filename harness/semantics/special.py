@@ -94,7 +94,7 @@ def name(x: Any, y: Any, dtype: str = DTYPE) -> str:
     """A point as text: `x=[inf, 0], y=1`."""
     known = {end(FORMATS[dtype]): text for text, end in ENDS.items()}
 
-    def written(value: Any) -> str:
+    def written(value: float | list[float]) -> str:
         if isinstance(value, list):
             return f"[{', '.join(map(written, value))}]"
         if abs(value) in known:

@@ -84,10 +84,10 @@ class Library:
         if unit["tile"]:
             inputs = [np.concatenate([array] * unit["tile"]) for array in inputs]
         call = call_of(self.adapter, unit["form"], unit["call"], unit["encoding"], unit["options"])
-        function = self._function(unit, call)
         rows = len(inputs[0])
         pad = unit["pad"] if not call.rowwise and 1 < rows < unit["pad"] else 0
         inputs = [array[np.minimum(np.arange(pad), rows - 1)] for array in inputs] if pad else inputs
+        function = self._function(unit, call, inputs)
         if call.rowwise and rows > 1:
             if any(len(array) != rows for array in inputs):
                 raise ValueError("asked row by row, and there are not as many labels as rows")
@@ -132,10 +132,13 @@ class Library:
         array, dtype = self.adapter.get(self.lib, result)
         return np.asarray(array, np.float64), dtype
 
-    def _function(self, unit: dict[str, Any], call: Call) -> Callable[..., Any]:
-        key = tuple(unit[name] for name in ("form", "call", "encoding", "options", "mode", "work"))
-        if unit["mode"].startswith("compile") and key not in self._built:
-            self._built.clear()  # building resets the compiler
+    def _function(self, unit: dict[str, Any], call: Call, inputs: list[Any]) -> Callable[..., Any]:
+        key = tuple(str(unit[name]) for name in ("form", "call", "encoding", "options", "mode", "work"))
+        if unit["mode"].startswith("compile"):
+            # one signature a function: torch.compile gives up after eight
+            key += tuple(f"{array.dtype}{array.shape}" for array in inputs)
+            if key not in self._built:
+                self._built.clear()  # building resets the compiler
         if key not in self._built:
             vector = form_of(unit["form"]).vector_value
             mode, work = unit["mode"], unit["work"]
