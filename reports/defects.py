@@ -58,7 +58,7 @@ class Finding:
 
 def findings(found: Mapping[str, Any]) -> list[Finding]:
     """Every finding of semantics.json: public functions before compositions, then causes by rank, then most cells."""
-    listed = [_finding(MODES, library, records, found) for library, records in _by_mode(found).items()]
+    listed: list[Finding] = []
     taken: set[int] = set()
     narrow = {_call(r) for r in found["laws"] if r["law"] == "digits" and r["verdict"] == "broken"}
     for cause in CAUSES:
@@ -72,6 +72,8 @@ def findings(found: Mapping[str, Any]) -> list[Finding]:
                 groups.setdefault(r["library"], []).append(r)
         for library, records in sorted(groups.items(), key=lambda item: -len(item[1])):
             listed.append(_finding(cause, library, records, found))
+        if cause is CAUSES[0]:  # the same cells count for their own cause as well
+            listed += [_finding(MODES, library, records, found) for library, records in _by_mode(found).items()]
     return sorted(listed, key=lambda finding: finding.composed)
 
 

@@ -68,8 +68,10 @@ def convention(case: Case, answer: Answer) -> Verdict:
     """The verdict on a case of a label convention."""
     if answer.status == "raised":
         return Verdict(RAISES, answer.reason)
-    if answer.status != "measured" or answer.value is None:
+    if answer.status in ("died", "timeout"):
         return Verdict(DIED, answer.reason)
+    if answer.status != "measured" or answer.value is None:
+        return Verdict(NONE, f"{answer.status}: {answer.reason}")
     warned = "; ".join(answer.warned)
     found, shown = replace(_value(case, answer), quantity="value"), answer.value
     if found.verdict == RIGHT and case.gradient and answer.grad is not None:

@@ -15,11 +15,13 @@ from lossbench.harness.semantics.conventions import COLUMNS, FLOATS, cases
 from lossbench.harness.semantics.verdicts import (
     DIED,
     NAN,
+    NONE,
     RAISES,
     RIGHT,
     SILENT,
     WARNED_WRONG,
     WARNS,
+    Verdict,
     certified,
     convention,
 )
@@ -89,6 +91,8 @@ def test_verdicts():
     assert told(case, np.tile(want, (4, 1))) == SILENT  # broadcast
     assert convention(case, Answer("raised", "ValueError: no")).verdict == RAISES
     assert convention(case, Answer("died", "killed by signal 11")).verdict == DIED
+    assert convention(case, Answer("timeout", "no word for 120 s")).verdict == DIED
+    assert convention(case, Answer("unavailable", "was not asked")) == Verdict(NONE, "unavailable: was not asked")
 
 
 def test_a_silent_result_says_by_how_much():
