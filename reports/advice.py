@@ -178,5 +178,5 @@ def _line(own: Sequence[Score]) -> tuple[Cell, ...]:
 
 
 def _names(safe: Sequence[Score]) -> str:
-    calls = list(dict.fromkeys(s.call for s in safe))
+    calls = sorted(dict.fromkeys(s.call for s in safe), key=lambda call: "+" in call)  # functions, then compositions
     return ", ".join(calls[:2]) + (f" and {len(calls) - 2} more" if len(calls) > 2 else "")

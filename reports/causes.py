@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lossbench.harness.semantics.formulas import RULES
 from lossbench.harness.semantics.verdicts import DIED, NAN, SILENT, WARNED_WRONG
 
 Record = Mapping[str, Any]
@@ -58,6 +59,7 @@ def _other(got: Any, want: Any) -> bool:
     return True
 
 
+_RULES = {question.name for question in RULES}
 _INDICES = ("K", "K + 5", "-100")
 
 MODES = Cause("eager and compiled disagree", "What raises as it is called gives a number or NaN when compiled.",
@@ -87,8 +89,10 @@ CAUSES: tuple[Cause, ...] = (
           "conventions", _silent("out of range", "negative")),
     Cause("the mean of nothing", "The mean of a batch of ignored rows is not 0, and one such batch spoils a sum.",
           "formulas", lambda r: r.get("agrees") is False and r["question"] == "all ignored"),
+    Cause("an option at a special value", "A weight, smoothing or ignored index meets an infinity or NaN.",
+          "formulas", lambda r: r.get("agrees") is False and r["question"] in _RULES),
     Cause("a mean over another count", "A reduction divides by another number than the rows.",
-          "formulas", lambda r: r.get("agrees") is False and r["question"] != "all ignored"),
+          "formulas", lambda r: r.get("agrees") is False),
     Cause("float64 is computed in float32", "Results for float64 inputs hold no more than 24 bits.",
           "laws", lambda r: r["verdict"] == "broken" and r["law"] == "digits"),
     Cause("NaN for a value that has a limit", "The value has a finite or infinite limit, and the result is NaN.",

@@ -111,7 +111,7 @@ def section(found: Sequence[Finding]) -> Section:
     rows = tuple(
         (
             Cell(f.cause.name), Cell(f.library), Cell(str(len(f.records)), sort=len(f.records)),
-            Cell(f.calls[0], code=True, note="composition" if f.composed else ""),
+            Cell(f.calls[0][:70], code=True, note="composition" if f.composed else ""),
             Cell(f"{where(f)}: {what(f)}", note="" if f.script.text else "no reproducer"),
         )
         for f in found

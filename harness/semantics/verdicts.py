@@ -156,7 +156,7 @@ def formula(question: str, answer: Answer) -> tuple[str, str]:
     for name, want in _answers(question).items():
         if got.shape != want.shape:
             continue
-        same = np.isnan(want) & np.isnan(got)
+        same = (np.isnan(want) & np.isnan(got)) | (want == got)
         if np.all(same | (_gap(got, want) <= tolerance(DTYPE))):
             return name, ""
     numbers = ", ".join(f"{number:.6g}" for number in got.ravel()[:4])

@@ -7,6 +7,7 @@ import pytest
 
 from lossbench.harness.semantics import laws, special
 from lossbench.harness.semantics.ask import DEFAULTS, Answer
+from lossbench.harness.semantics.formulas import RULES
 from lossbench.harness.semantics.laws import LAWS
 from lossbench.harness.semantics.plan import DTYPES
 from lossbench.reference import FORMS, evaluate, form_of
@@ -131,11 +132,14 @@ def test_the_threshold_of_a_softplus_is_seen_in_float64_only():
 
 
 def test_every_rule_of_the_contract_that_a_call_can_be_asked_is_asked():
-    """Rules with options are asked by `optioned`; no library offers second derivatives but through autodiff."""
-    points = {form: {(tuple(np.ravel(x)), str(y)) for x, y in special._points(form, options, "float32")}
-              for form in ENCODINGS for options in ("",)}  # fmt: skip
+    """Values with options are RULES of the formulas, or options of calls; the rest are gradients with options."""
+    points = {
+        form: {(tuple(np.ravel(x)), str(y)) for x, y in special._points(form, "", "float32")} for form in ENCODINGS
+    }
+    optioned = [rule for rule in CONTRACT if rule.options and rule.options != "normalized"]
+    assert len([rule for rule in optioned if rule.quantity == "value"]) == len(RULES)
     for rule in CONTRACT:
-        if not rule.options and rule.form in points:
+        if not rule.options:
             held = tuple(np.ravel(np.array(rule.x, float).astype(np.float32).astype(float)))
             same = [p for p, y in points[rule.form] if y == str(rule.y) and np.array_equal(p, held, equal_nan=True)]
             assert same, rule
