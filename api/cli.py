@@ -17,6 +17,7 @@ _COMMANDS = {
     "run": "lossbench.running",
     "explain": "lossbench.explaining",
     "conventions": "lossbench.conventions",
+    "reproduce": "lossbench.reproducing",
     "report": "lossbench.reporting",
     "gate": "lossbench.gating",
     "accept": "lossbench.gating",
@@ -90,10 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     meaning.add_argument("--out", type=Path, metavar="DIR",
                          help="folder to write into, that of a run too; goes on where it was interrupted")  # fmt: skip
 
+    again = commands.add_parser("reproduce", help="run the reproducers of a run's findings: do they show it here?")
+    again.add_argument("--only", metavar="GLOB", help="only reproducers with names like this")
     report = commands.add_parser("report", help="render the reports of a run again, without measuring")
     gate = commands.add_parser("gate", help="compare a run with the baseline of this platform")
     accept = commands.add_parser("accept", help="make a run the baseline of its platform and print the diff")
-    for command in (report, gate, accept):
+    for command in (again, report, gate, accept):
         command.add_argument("dir", nargs="?", type=Path, default=Path("results/latest"), metavar="DIR",
                              help="folder of the run (default results/latest)")  # fmt: skip
     for command in (gate, accept):

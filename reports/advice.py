@@ -1,4 +1,4 @@
-"""Advice: for each way to write labels, which call of a library is safe, which is fastest of those, which to avoid.
+"""Advice: for each way to write labels and format, which call of a library is safe, the fastest, and which to avoid.
 
 Safe is a call that is right for the labels, at every finite special value, and whose laws hold. Strict is one that is
 also never silently wrong for labels of a neighbouring convention, and right at infinities and NaN. It is made from
@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lossbench.harness.semantics.plan import DTYPES
 from lossbench.harness.semantics.verdicts import NONE, RIGHT, SILENT, WARNS
 from lossbench.reports.blocks import Cell, Section, Table
+from lossbench.reports.documented import entry_of
 from lossbench.reports.semantics import special_verdict
 
 Record = Mapping[str, Any]
@@ -46,11 +48,12 @@ TASKS: tuple[Task, ...] = (
 
 @dataclass
 class Score:
-    """What speaks against one call in one mode. seconds: its time where the run has one."""
+    """What speaks against one call in one mode and format. seconds: its time where the run has one."""
 
     library: str
     call: str
     mode: str
+    dtype: str
     right: bool
     silent: tuple[str, ...]
     finite: int = 0
@@ -83,26 +86,35 @@ class Score:
         return "; ".join(parts)
 
 
-def scores(task: Task, found: Mapping[str, Any], times: Mapping[tuple[str, str, str, str], float]) -> list[Score]:
+#: library, call, mode, dtype.
+Key = tuple[str, str, str, str]
+
+
+def _key(r: Record) -> Key:
+    return r["library"], r["call"], r["mode"], r["dtype"]
+
+
+def scores(task: Task, found: Mapping[str, Any], times: Mapping[tuple[Key, str], float]) -> list[Score]:
     """Every call that documents the task's labels, the safest first, the faster of equals before the slower."""
-    keyed: dict[tuple[str, str, str], Score] = {}
-    columns: dict[tuple[str, str, str], dict[str, str]] = {}
+    keyed: dict[Key, Score] = {}
+    columns: dict[Key, dict[str, str]] = {}
     for r in found["conventions"]:
-        if r["form"] == task.form and r["options"] in ("", "normalized", "over=mean"):
-            columns.setdefault((r["library"], r["call"], r["mode"]), {})[r["column"]] = r["verdict"]
+        if r["form"] == task.form:
+            columns.setdefault(_key(r), {})[r["column"]] = r["verdict"]
     for key, verdicts in columns.items():
         if verdicts.get(task.column, NONE) in (RIGHT, WARNS):
             silent = tuple(column for column in task.beside if verdicts.get(column) == SILENT)
-            keyed[key] = Score(*key, True, silent, seconds=times.get((*key, task.form), math.nan))
+            keyed[key] = Score(*key, True, silent, seconds=times.get((key, task.form), math.nan))
     for r in found["special"]:
-        score = keyed.get((r["library"], r["call"], r["mode"]))
+        score = keyed.get(_key(r))
         if score is not None and r["form"] == task.form and special_verdict(r) == "differs":
             infinite = "inf" in r["point"] or "nan" in r["point"]
             score.infinite += infinite
             score.finite += not infinite
     for r in found["laws"]:
-        score = keyed.get((r["library"], r["call"], r["mode"]))
-        if score is not None and r["form"] == task.form and r["verdict"] == "broken" and r["law"] not in score.laws:
+        score = keyed.get(_key(r))
+        broken = r["verdict"] == "broken" and r["form"] == task.form and entry_of("laws", r) is None
+        if score is not None and broken and r["law"] not in score.laws:
             score.laws += (r["law"],)
     return sorted(keyed.values(), key=lambda s: (s.faults, _time(s), s.call))
 
@@ -111,46 +123,60 @@ def _time(score: Score) -> float:
     return math.inf if math.isnan(score.seconds) else score.seconds
 
 
-def times(throughput: Sequence[Record]) -> dict[tuple[str, str, str, str], float]:
-    """(library, call, mode, form) -> seconds of the value and gradient, or of the value, in float32."""
-    found: dict[tuple[str, str, str, str], float] = {}
+def times(throughput: Sequence[Record]) -> dict[tuple[Key, str], float]:
+    """(call, form) -> seconds of the value and gradient, or of the value."""
+    found: dict[tuple[Key, str], float] = {}
     for work in ("F", "FB"):
         for r in throughput:
-            if r["metric"] == "seconds" and r["work_class"] == work and r["dtype"] == "float32" and r["value"] > 0:
-                found[r["library"], r["call"], r["mode"], r["form"]] = r["value"]
+            if r["metric"] == "seconds" and r["work_class"] == work and r["value"] > 0:
+                found[_key(r), r["form"]] = r["value"]
     return found
 
 
 def section(found: Mapping[str, Any], throughput: Sequence[Record]) -> Section:
-    """The table: labels and library -> safe calls, the fastest of them, and the one to avoid, with the reason."""
+    """The table: labels, library and formats -> safe calls, the fastest of them, the one to avoid, with the reason."""
     known = times(throughput)
     lines = []
     for task in TASKS:
         every = [s for s in scores(task, found, known) if s.library != "numpy"]
         for library in dict.fromkeys(s.library for s in every):
-            own = [s for s in every if s.library == library]
-            safe = [s for s in own if s.safe]
-            fastest = min((s for s in safe if not math.isnan(s.seconds)), key=_time, default=None)
-            best, worst = own[0], max(own, key=lambda s: s.faults)
-            lines.append(
-                (
-                    Cell(task.text), Cell(library),
-                    Cell(_names(safe) or "none", tone="good" if safe else "poor", code=bool(safe)),
-                    Cell(f"{fastest.call}:{fastest.mode}" if fastest else "-", code=fastest is not None),
-                    Cell("nothing" if best.strict else f"{best.call}: {best.against}"),
-                    Cell(f"{worst.call} ({worst.mode}): {worst.against}" if not worst.safe else "-",
-                         tone="bad" if not worst.safe else ""),
-                )
-            )  # fmt: skip
+            folded: dict[tuple[Cell, ...], list[str]] = {}
+            for dtype in DTYPES:
+                own = [s for s in every if (s.library, s.dtype) == (library, dtype)]
+                if own:
+                    folded.setdefault(_line(own), []).append(dtype)
+            lines += [(Cell(task.text), Cell(library), Cell(", ".join(seen)), *cells) for cells, seen in folded.items()]
     text = (
-        "For float32 logits. Safe: right for these labels and at finite special values, value and gradient, and every "
-        "law holds; what a library documents is no fault. Fastest: by the timings of this run, where it has some. What "
-        "remains: neighbouring conventions that the best call takes in silence, and infinities."
+        "Safe: right for these labels and at finite special values, value and gradient, and every law holds; what a "
+        "library documents is no fault. Fastest: by the timings of this run, where it has some. What remains: "
+        "neighbouring conventions that the best call takes in silence, and infinities. A format without a line was not "
+        "asked: the library lacks it, or --full asks."
     )
-    columns = ("labels", "library", "safe", "fastest of the safe", "what remains of the best", "avoid, and why")
-    return Section("Advice", "advice", [text, Table("Which call to use", columns, tuple(lines), fixed=2)])
+    columns = (
+        "labels",
+        "library",
+        "format",
+        "safe",
+        "fastest of the safe",
+        "what remains of the best",
+        "avoid, and why",
+    )
+    return Section("Advice", "advice", [text, Table("Which call to use", columns, tuple(lines), fixed=3)])
+
+
+def _line(own: Sequence[Score]) -> tuple[Cell, ...]:
+    """What is said of a library's calls in one format, the safest first."""
+    safe = [s for s in own if s.safe]
+    fastest = min((s for s in safe if not math.isnan(s.seconds)), key=_time, default=None)
+    best, worst = own[0], max(own, key=lambda s: s.faults)
+    return (
+        Cell(_names(safe) or "none", tone="good" if safe else "poor", code=bool(safe)),
+        Cell(f"{fastest.call}:{fastest.mode}" if fastest else "-", code=fastest is not None),
+        Cell("nothing" if best.strict else f"{best.call}: {best.against}"),
+        Cell(f"{worst.call} ({worst.mode}): {worst.against}" if not worst.safe else "-", tone="bad" * (not worst.safe)),
+    )
 
 
 def _names(safe: Sequence[Score]) -> str:
-    calls = list(dict.fromkeys(s.call for s in safe))
+    calls = sorted(dict.fromkeys(s.call for s in safe), key=lambda call: "+" in call)  # functions, then compositions
     return ", ".join(calls[:2]) + (f" and {len(calls) - 2} more" if len(calls) > 2 else "")

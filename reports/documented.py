@@ -16,24 +16,35 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Documented:
-    """One documented behaviour. calls, where: globs of calls, and of points or conventions; forms: () for any."""
+    """One documented behaviour. calls, where: globs of calls, and of conventions, points, laws or questions.
+
+    forms, dtypes: () for any. says: what the library states, shortened. stated: the object whose docstring holds the
+    words of `quote`; link: the page that is made of it. A test looks the words up in the installed version.
+    """
 
     calls: tuple[str, ...]
     group: str
     where: tuple[str, ...]
     says: str
+    stated: str
+    quote: str
     link: str
     forms: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
 
     def covers(self, group: str, record: Mapping[str, Any]) -> bool:
         """Whether a record of the group is what this entry documents."""
-        place = record["point" if group == "special" else "column"]
         return (
             group == self.group
             and (not self.forms or record["form"] in self.forms)
-            and any(fnmatchcase(record["call"], glob) for glob in self.calls)
-            and any(fnmatchcase(place, glob) for glob in self.where)
+            and (not self.dtypes or record["dtype"] in self.dtypes)
+            and any(fnmatchcase(record.get("call") or record["expression"], glob) for glob in self.calls)
+            and any(fnmatchcase(record[_PLACE[group]], glob) for glob in self.where)
         )
+
+
+#: Group -> what a record calls its place in it.
+_PLACE = {"conventions": "column", "special": "point", "laws": "law", "formulas": "question"}
 
 
 @functools.cache

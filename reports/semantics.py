@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lossbench.harness.adapters import adapter_of
+from lossbench.harness.semantics.ask import DTYPE
 from lossbench.harness.semantics.conventions import COLUMNS
 from lossbench.harness.semantics.laws import LAWS
 from lossbench.harness.semantics.verdicts import DIED, NAN, NONE, RAISES, RIGHT, SILENT, VERDICTS, WARNED_WRONG, WARNS
@@ -32,7 +34,7 @@ def sections(found: Mapping[str, Any], full: bool) -> list[Section]:
     if not found:
         return []
     return [
-        section(findings(found), found),
+        section(findings(found)),
         _conventions(found, full),
         _formulas(found),
         _special(found, full),
@@ -45,16 +47,23 @@ def _title(form: str, options: str) -> str:
 
 
 def by_call(records: Sequence[Record]) -> dict[tuple[str, str, str], dict[str, list[Record]]]:
-    """(form title, library, call) -> mode -> its records."""
+    """(form title, library, call) -> mode, or format where it is not float32 -> its records."""
     found: dict[tuple[str, str, str], dict[str, list[Record]]] = {}
     for r in records:
         key = (_title(r["form"], r["options"]), r["library"], r["call"])
-        found.setdefault(key, {}).setdefault(r["mode"], []).append(r)
+        found.setdefault(key, {}).setdefault(_variant(r), []).append(r)
     return dict(sorted(found.items(), key=lambda item: (form_rank(item[0][0]), item[0][1])))
 
 
+def _variant(r: Record) -> str:
+    if r["dtype"] == DTYPE:
+        return str(r["mode"])
+    first = r["mode"] == adapter_of(r["library"]).modes[0]
+    return str(r["dtype"]) if first else f"{r['mode']} {r['dtype']}"
+
+
 def _folded(lines: Mapping[str, tuple[Cell, ...]]) -> list[tuple[str, tuple[Cell, ...]]]:
-    """Modes with equal cells share a line: `jit, graph`, and "" where all modes agree."""
+    """Modes and formats with equal cells share a line: `jit, float64`, and "" where all agree."""
     groups: dict[tuple[Cell, ...], list[str]] = {}
     for mode, cells in lines.items():
         groups.setdefault(cells, []).append(mode)
@@ -162,8 +171,9 @@ def _laws(found: Mapping[str, Any], full: bool) -> Section:
                 name = Cell(f"{library}:{call}{mode and ':' + mode}", code=True)
                 lines.append((Cell(title, code=True), name, *line))
     text = (
-        "Laws that hold on paper, measured without any reference: the distance of two answers in ulps of float32. "
-        "`=` to the last bit, ✗ fewer than half of the digits agree, - the law is none for the call."
+        "Laws that hold on paper, measured without any reference: the distance of two answers in ulps of the format. "
+        "`=` to the last bit, ✗ fewer than half of the digits agree, * documented, - the law is none for the call, or "
+        "not asked in this format."
     )
     table = Table("Laws", ("form", "call", *names), tuple(lines), fixed=2)
     meanings = Bullets(tuple(f"{law.name}: {law.text}" for law in LAWS))
@@ -174,7 +184,8 @@ def _law(record: Record | None) -> Cell:
     if record is None:
         return Cell("-", tone="none")
     if record["verdict"] == "broken":
-        return Cell("✗", tone="bad")
+        star = entry_of("laws", record) is not None
+        return Cell("✗" + "*" * star, tone="fair" if star else "bad")
     ulps = record["ulps"]
     if ulps == 0:
         return Cell("=", tone="good")

@@ -31,5 +31,5 @@ def write_reports(folder: Path, look: Callable[[Results], None] = lambda results
         path.write_text(text, encoding="utf-8", newline="\n")
         paths.append(path)
     if results.semantics:
-        paths += write_findings(findings(results.semantics), folder)
+        paths += write_findings(findings(results.semantics), folder, results.semantics["platform"])
     return paths

@@ -77,6 +77,8 @@ class Adapter:
     calls: ClassVar[tuple[Call, ...]]
     #: form, or form:encoding, that no public call of the library computes -> why
     missing: ClassVar[Mapping[str, Unsupported]]
+    #: public functions of the family that compute none of the forms -> why
+    outside: ClassVar[Mapping[str, Unsupported]] = {}
     #: environment variables for this library's worker process, set before anything is imported
     environ: ClassVar[Mapping[str, str]] = {}
 

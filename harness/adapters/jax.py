@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import ml_dtypes
 import numpy as np
 
-from lossbench.harness.adapters.adapter import Adapter, Array, Call, Unsupported
+from lossbench.harness.adapters.adapter import Adapter, Array, Call, Unsupported, unsupported
 
 
 def _jax() -> Any:
@@ -106,6 +106,9 @@ class JaxAdapter(Adapter):
     modes = ("eager", "jit")
     calls = CALLS
     missing: ClassVar[Mapping[str, Unsupported]] = {}
+    outside: ClassVar[Mapping[str, Unsupported]] = {
+        "scipy.special.kl_div": unsupported("rel_entr, which is measured, and two terms that cancel in the sum"),
+    }
 
     def load(self) -> Any:
         """Import JAX with x64 enabled. Returns the module `jax`."""

@@ -16,7 +16,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from lossbench.harness.adapters.adapter import Call, Unsupported
+from lossbench.harness.adapters.adapter import Call, Unsupported, unsupported
 from lossbench.harness.adapters.tensorflow import TensorFlowAdapter
 
 
@@ -130,6 +130,12 @@ CALLS: tuple[Call, ...] = (
     Call("prob_xent", "losses.categorical_focal_crossentropy(alpha=1, gamma=0)",
          lambda keras, q, y: keras.losses.categorical_focal_crossentropy(y, q, alpha=1.0, gamma=0.0), _ROWS,
          "normalized", tier="default"),
+    Call("sigmoid_bce", "losses.BinaryFocalCrossentropy(gamma=0, from_logits=True)",
+         lambda keras, z, y: keras.losses.BinaryFocalCrossentropy(gamma=0.0, from_logits=True, reduction="none")(
+             _column(keras, y), _column(keras, z)), _SOFT, tier="full"),
+    Call("softmax_xent", "losses.CategoricalFocalCrossentropy(alpha=1, gamma=0, from_logits=True)",
+         lambda keras, z, y: keras.losses.CategoricalFocalCrossentropy(
+             alpha=1.0, gamma=0.0, from_logits=True, reduction="none")(y, z), _ROWS, tier="full"),
     Call("margin_logistic", "ops.log_sigmoid", lambda keras, z, y: -keras.ops.log_sigmoid(y * z), _SIGNED,
          tier="default"),
     Call("margin_logistic", "ops.softplus", lambda keras, z, y: keras.ops.softplus(-y * z), _SIGNED),
@@ -149,6 +155,14 @@ class KerasAdapter(TensorFlowAdapter):
     distribution = "keras"
     calls = CALLS
     missing: ClassVar[Mapping[str, Unsupported]] = {}
+    outside: ClassVar[Mapping[str, Unsupported]] = {
+        **{f"losses.{name}": unsupported("it replaces every zero label by 1e-7: no cross-entropy of a one-hot label")
+           for name in ("KLDivergence", "kl_divergence")},
+        **{f"losses.{name}": unsupported("(1 - p^q) / q, a family between absolute error and cross-entropy")
+           for name in ("CategoricalGeneralizedCrossEntropy", "categorical_generalized_cross_entropy")},
+        **{f"ops.{name}": unsupported("another function: it shares letters with a form")
+           for name in ("soft_shrink", "softsign", "hard_sigmoid", "sparse_sigmoid", "logaddexp2")},
+    }  # fmt: skip
     environ: ClassVar[Mapping[str, str]] = {**TensorFlowAdapter.environ, "KERAS_BACKEND": "tensorflow"}
 
     def load(self) -> Any:

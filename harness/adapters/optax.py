@@ -109,6 +109,12 @@ class OptaxAdapter(JaxAdapter):
         "bernoulli_likelihood": unsupported("optax has log-losses only, no likelihood as a product."),
     }
 
+    outside: ClassVar[Mapping[str, Unsupported]] = {
+        "losses.kl_divergence_with_log_targets": unsupported("log-targets of a one-hot label are -inf: 0 * inf"),
+        "losses.convex_kl_divergence": unsupported("a deprecated name of generalized_kl_divergence"),
+        "losses.ntxent": unsupported("a contrastive loss of embeddings"),
+    }
+
     def load(self) -> Any:
         """Set JAX up, import optax and return it."""
         super().load()

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import ml_dtypes
 import numpy as np
 
-from lossbench.harness.adapters.adapter import Adapter, Array, Call, Unsupported
+from lossbench.harness.adapters.adapter import Adapter, Array, Call, Unsupported, unsupported
 
 
 def _tensorflow() -> Any:
@@ -109,6 +109,13 @@ class TensorFlowAdapter(Adapter):
     modes = ("eager", "graph", "xla")
     calls = CALLS
     missing: ClassVar[Mapping[str, Unsupported]] = {}
+    outside: ClassVar[Mapping[str, Unsupported]] = {
+        **{f"nn.{name}": unsupported("it owns weights and draws classes: no function of logits and labels")
+           for name in ("nce_loss", "sampled_softmax_loss")},
+        "nn.softsign": unsupported("another function: it shares letters with a form"),
+        "math.softsign": unsupported("another function: it shares letters with a form"),
+        "math.cumulative_logsumexp": unsupported("a running sum, no reduction"),
+    }
     environ: ClassVar[Mapping[str, str]] = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
     def version(self) -> str:

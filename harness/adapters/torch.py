@@ -133,6 +133,9 @@ CALLS = (
     Call("softplus", "nn.Softplus", lambda t, x: t.nn.Softplus()(x), tier="full"),
     Call("softmax", "nn.functional.softmax", lambda t, x: t.nn.functional.softmax(x, -1), tier="full"),
     Call("log_softmax", "nn.functional.log_softmax", lambda t, x: t.nn.functional.log_softmax(x, -1), tier="full"),
+    Call("sigmoid", "nn.Sigmoid", lambda t, x: t.nn.Sigmoid()(x), tier="full"),
+    Call("softmax", "nn.Softmax", lambda t, x: t.nn.Softmax(-1)(x), tier="full"),
+    Call("log_softmax", "nn.LogSoftmax", lambda t, x: t.nn.LogSoftmax(-1)(x), tier="full"),
     Call("softmax", "softmax", lambda t, x: t.softmax(x, -1)),
     Call("softmax", "special.softmax", lambda t, x: t.special.softmax(x, -1)),
     Call("log_softmax", "log_softmax", lambda t, x: t.log_softmax(x, -1)),
@@ -141,6 +144,23 @@ CALLS = (
     Call("logsumexp", "special.logsumexp", lambda t, x: t.special.logsumexp(x, -1)),
 )  # fmt: skip
 
+#: Names below `torch.nn`, `torch.nn.functional` and `torch.special` of no form here.
+OUTSIDE = {
+    "nn.AdaptiveLogSoftmaxWithLoss": unsupported("it owns weights of clusters of classes: no function of logits"),
+    "nn.LinearCrossEntropyLoss": unsupported("it owns its weights; its function linear_cross_entropy is measured"),
+    "nn.LinearCrossEntropyOptions": unsupported("settings of linear_cross_entropy, no function"),
+    "nn.NLLLoss2d": unsupported("a deprecated name of nn.NLLLoss"),
+    "nn.Softmax2d": unsupported("nn.Softmax over the channels of an image"),
+    **{name: unsupported("a Poisson or Gaussian likelihood, no cross-entropy of labels") for name in (
+        "nn.PoissonNLLLoss", "nn.GaussianNLLLoss", "nn.functional.poisson_nll_loss",
+        "nn.functional.gaussian_nll_loss")},
+    "nn.functional.gumbel_softmax": unsupported("it draws random numbers"),
+    "nn.functional.hardsigmoid": unsupported("piecewise linear, no sigmoid"),
+    "special.entr": unsupported("the entropy of one distribution"),
+    **{name: unsupported("another function: it shares letters with a form") for name in (
+        "nn.Softmin", "nn.Softshrink", "nn.Softsign", "nn.functional.softmin", "nn.functional.softshrink",
+        "nn.functional.softsign", "nn.Hardsigmoid")},
+}  # fmt: skip
 MISSING = {"bernoulli_likelihood": unsupported("torch.distributions gives log-probabilities only")}
 
 
@@ -153,6 +173,7 @@ class TorchAdapter(Adapter):
     modes = ("eager", "compile", "compile-max-autotune")
     calls = CALLS
     missing = MISSING
+    outside = OUTSIDE
 
     def load(self) -> Any:
         """Import torch."""

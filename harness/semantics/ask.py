@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from lossbench.reference.formats import FORMATS
+
 Array = npt.NDArray[Any]
 
-#: Format of the logits and probabilities that are asked.
+#: Format in which cases are written down, and in which every mode is asked.
 DTYPE = "float32"
+#: Name of the case that asks an expression with its default arguments passed.
+DEFAULTS = "defaults"
 
 
 @dataclass(frozen=True)
 class Case:
     """A batch whose labels are written in some convention.
 
-    column: the convention. name: which of its questions. x: float32 inputs, (N,) or (N, K). y: labels as they are
+    column: the convention. name: which of its questions. x: inputs, (N,) or (N, K). y: labels as they are
     handed over, of any dtype and shape; None for building blocks. encoding: the encoding of the call's table under
     which it is asked. meaning: labels in the reference's own writing, or None with x alone; `form` and `options` say
     of what. lost: rows whose label means nothing (or NaN), where no number is right. gradient: whether the gradient
     is part of the question. tile: the batch is repeated so often, and of the results only the smallest and the
-    largest of each row come back, the one after the other.
+    largest of each row come back, the one after the other. pad: the batch gets its last row again up to so many, and
+    the results of these rows are dropped: one shape, one compilation.
     """
 
     column: str
@@ -38,11 +44,26 @@ class Case:
     lost: tuple[int, ...] = ()
     gradient: bool = False
     tile: int = 0
+    pad: int = 0
+
+    @property
+    def dtype(self) -> str:
+        """Format of the inputs, in which the exact values are rounded."""
+        return str(self.x.dtype.name)
+
+    def cast(self, dtype: str) -> Case:
+        """The same question in another format: float32 labels follow the inputs, others stay what they are."""
+        follows = self.y is not None and self.y.dtype.name == DTYPE
+        return replace(
+            self, x=self.x.astype(dtype), y=self.y.astype(dtype) if follows and self.y is not None else self.y
+        )
 
 
 @dataclass(frozen=True)
 class Ask:
     """A case put to a call in a mode; `expression` replaces the call of the table where there is one.
+
+    An expression may name the arrays of the formulas, or the x and y of the case.
 
     group: conventions, formulas, special or laws. work: "F", or "FB" with the gradient.
     """
@@ -61,8 +82,8 @@ class Ask:
     def id(self) -> str:
         """Stable name of the ask."""
         case = self.case
-        parts = (self.group, self.library, self.form, self.call, self.options, self.mode, case.column, case.name)
-        return "|".join((*parts, case.encoding, self.work))
+        parts = (self.group, self.library, self.form, self.call, self.options, self.mode, case.dtype, case.column)
+        return "|".join((*parts, case.name, case.encoding, self.work))
 
     def unit(self) -> dict[str, Any]:
         """What the worker reads."""
@@ -70,7 +91,10 @@ class Ask:
         arrays = {"x": packed(self.case.x)} | ({} if self.case.y is None else {"y": packed(self.case.y)})
         facts = {name: getattr(self, name) for name in names} | {
             "by_row": self.group == "special",
+            "dtype": self.case.dtype,
+            "defaults": self.case.name == DEFAULTS,
             "tile": self.case.tile,
+            "pad": self.case.pad,
         }
         return {"id": self.id, "encoding": self.case.encoding, **facts, **arrays}
 
@@ -97,9 +121,19 @@ def f32(numbers: Any) -> Array:
     return np.array(numbers, np.float32)
 
 
+def is_float(array: Array) -> bool:
+    """Whether an array holds floating-point numbers; NumPy itself does not know bfloat16 as one."""
+    return array.dtype.kind == "f" or array.dtype == ml_dtypes.bfloat16
+
+
+def precision(dtype: str, result: str = "") -> int:
+    """Bits of the coarser of two formats; a result that is no float counts as the first."""
+    return min(FORMATS[name].precision for name in (dtype, result) if name in FORMATS)
+
+
 def packed(array: Array) -> dict[str, Any]:
     """An array as JSON: dtype, shape and numbers; NaN and infinities are written as Python's json does."""
-    wide = array.astype(np.float64) if array.dtype.kind == "f" else array
+    wide = array.astype(np.float64) if is_float(array) else array
     return {"dtype": array.dtype.name, "shape": list(array.shape), "data": wide.ravel().tolist()}
 
 

@@ -7,11 +7,12 @@ questions named "N = K" are square, where a label of the wrong shape can be broa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from lossbench.harness.semantics.ask import Array, Case, f32
+from lossbench.harness.semantics.ask import DTYPE, Array, Case, f32
 
 #: The conventions, in the order of the tables, with what a reader should think of.
 COLUMNS = {
@@ -26,7 +27,7 @@ COLUMNS = {
     "int32": "integers of this type",
     "int64": "integers of this type",
     "uint8": "integers of this type",
-    "float": "floating-point labels of other formats than the logits'",
+    "float": "floating-point labels of other formats than the logits', or an index as a float",
     "out of range": "class K, or a label above 1",
     "negative": "class -1, or a label below 0",
     "ignore_index": "class -100 without any argument, or an all-zero row",
@@ -36,6 +37,7 @@ COLUMNS = {
     "NaN": "a label that is NaN",
 }
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8")
+FLOATS = ("float16", "float32", "float64")
 #: Forms whose labels are classes, K outputs a row, and one output.
 CLASSES = ("softmax_xent", "prob_xent")
 OUTPUTS = ("multilabel_bce", "bernoulli_likelihood", "bernoulli_log_likelihood")
@@ -60,11 +62,18 @@ def inputs(form: str) -> Array:
     return _P if form == "prob_bce" else _V
 
 
-def cases(form: str, options: str, encodings: tuple[str, ...]) -> tuple[list[Case], dict[str, str]]:
+def cases(form: str, options: str, encodings: tuple[str, ...], dtype: str = DTYPE) -> tuple[list[Case], dict[str, str]]:
     """Every case of a form for a call with some encodings, and the reason for each column without one."""
     family = _classes if form in CLASSES else _outputs if form in OUTPUTS else _single
-    found = [Case(**{"form": form, "options": options, **fields}) for fields in family(form, encodings)]
-    return found, {column: why for column, why in _reasons(form, encodings).items()}
+    made = [Case(**{"form": form, "options": options, **fields}) for fields in family(form, encodings)]
+    cast = [replace(case.cast(dtype), y=case.y) if _foreign(case) else case.cast(dtype) for case in made]
+    found = [case for case in cast if not (_foreign(case) and case.y is not None and case.y.dtype.name == dtype)]
+    return found, _reasons(form, encodings)
+
+
+def _foreign(case: Case) -> bool:
+    """Whether the labels keep a floating-point format of their own."""
+    return case.column == "float" and case.encoding != "index"
 
 
 def _reasons(form: str, encodings: tuple[str, ...]) -> dict[str, str]:
@@ -121,13 +130,13 @@ def _classes(form: str, encodings: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         zero = f32([*hot[:3], [0, 0, 0]])
         yield case("ignore_index", zero, zero, row, "zero row")
         yield case("NaN", f32([[_NAN, 0, 1], *hot[1:]]), _T, row, "row", lost=(0,))
-        yield case("float", hot.astype(np.float64), _T, row, "float64 rows")
-        yield case("float", hot.astype(np.float16), _T, row, "float16 rows")
+        for other in FLOATS:
+            yield case("float", hot.astype(other), _T, row, f"{other} rows")
     integers = _T if by_index else hot
     two = _T % 2
     if by_index:
         yield case("bool", two.astype(bool), two, "index", "classes 0 and 1")
-        yield case("float", _T.astype(np.float32), _T, "index", "index as float32")
+        yield case("float", _T.astype(np.float32), _T, "index", "index as a float")
         for name, bad in (("K", 3), ("K + 5", 8)):
             yield case("out of range", np.array([2, bad, 1, 1]), _T, "index", name, lost=(1,))
         yield case("negative", np.array([2, -1, 1, 1]), _T, "index", "-1", lost=(1,))
@@ -158,8 +167,8 @@ def _outputs(form: str, encodings: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     yield case("bool", _MULTI.astype(bool), _MULTI)
     for dtype in INTEGERS:
         yield case(dtype, _MULTI.astype(dtype), _MULTI)
-    yield case("float", _MULTI.astype(np.float64), _MULTI, "float64")
-    yield case("float", _MULTI.astype(np.float16), _MULTI, "float16")
+    for other in FLOATS:
+        yield case("float", _MULTI.astype(other), _MULTI, other)
     yield case("out of range", f32([[1.5, 0, 1], *_MULTI[1:]]), _MULTI, lost=(0,))
     yield case("negative", f32([[-0.5, 0, 1], *_MULTI[1:]]), _MULTI, lost=(0,))
     yield case("(N,1)", np.ones((4, 1), np.float32), _MULTI, "one label a row", lost=(0, 1, 2, 3))
@@ -183,8 +192,8 @@ def _single(form: str, encodings: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     for dtype in INTEGERS:
         if not (signed and dtype == "uint8"):
             yield case(dtype, own.astype(dtype), _B)
-    yield case("float", own.astype(np.float64), _B, "float64")
-    yield case("float", own.astype(np.float16), _B, "float16")
+    for other in FLOATS:
+        yield case("float", own.astype(other), _B, other)
     yield case("out of range", f32([1.5, *own[1:]]), _B, lost=(0,))
     yield case("negative", f32([own[0], -1.5 if signed else -0.5, *own[2:]]), _B, lost=(1,))
     yield case("(N,1)", own[:, None], _B, "labels (N,1)")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from lossbench.harness.semantics.formulas import arrays
+from lossbench.harness.semantics.texts import expression
+
 _F = "torch.nn.functional."
 _V1 = "tf.compat.v1.losses."
-_ORT = "SoftmaxCrossEntropyLoss"
 
 
-def _ort(weight: str = "", labels: str = "t", **attributes: object) -> str:
-    said = "".join(f", ({key!r}, {value!r})" for key, value in attributes.items())
-    inputs = "('in1', 'in2')" if weight else "('in1',)"
-    return f"run(onnxruntime, (('{_ORT}', {inputs}, ({said[2:]},)),), z, {labels}{weight and ', ' + weight})"
+def _ort(said: str, *inputs: str, z: str = "z") -> str:
+    """SoftmaxCrossEntropyLoss with attributes, over logits and further inputs."""
+    named = (z, *inputs)
+    text = f"out = SoftmaxCrossEntropyLoss<{said}>({', '.join(named)})"
+    return expression("onnxruntime", text, {name: arrays()[name] for name in named})
+
+
+def _weighted(logits: str) -> str:
+    return f"{_F}binary_cross_entropy_with_logits({logits}, b1, pos_weight=torch.tensor(0.), reduction='none')"
 
 
 def _sparse(reduction: str) -> str:
@@ -37,6 +44,11 @@ EXPRESSIONS: dict[str, dict[str, tuple[str, ...]]] = {
             f"{_F}cross_entropy(z, t, weight=None, ignore_index=-100, label_smoothing=0.0, reduction='none')",),
         "divergence": (f"{_F}kl_div(torch.log_softmax(z, -1), y)",
                        f"{_F}kl_div(torch.log_softmax(z, -1), y, reduction='batchmean')"),
+        "an ignored row of NaN": (f"{_F}cross_entropy(zn, tn, reduction='none')",),
+        "weight 0 of a masked class": (f"{_F}cross_entropy(zm, t1, weight=w2, reduction='none')",),
+        "smoothing onto a masked class": (f"{_F}cross_entropy(zm, t0, label_smoothing=0.5, reduction='none')",),
+        "pos_weight 0 at -inf": (_weighted("vi"),),
+        "pos_weight 0 at NaN": (_weighted("vn"),),
         "rows of q": (f"{_F}nll_loss(q2.log(), t, reduction='none')",
                       "-torch.distributions.Categorical(probs=q2).log_prob(t)"),
     },
@@ -54,6 +66,11 @@ EXPRESSIONS: dict[str, dict[str, tuple[str, ...]]] = {
                            f"{_V1}sparse_softmax_cross_entropy(t, z, weights=s,"
                            " reduction='weighted_sum_over_batch_size')"),
         "pos_weight": ("tf.nn.weighted_cross_entropy_with_logits(labels=b, logits=v, pos_weight=3.0)",),
+        "smoothing onto a masked class": (
+            f"{_V1}softmax_cross_entropy(y0, zm, label_smoothing=0.5, reduction='none')",),
+        "smoothing at +inf": (f"{_V1}sigmoid_cross_entropy(b1, vp, label_smoothing=0.5, reduction='none')",),
+        "pos_weight 0 at -inf": ("tf.nn.weighted_cross_entropy_with_logits(labels=b1, logits=vi, pos_weight=0.0)",),
+        "pos_weight 0 at NaN": ("tf.nn.weighted_cross_entropy_with_logits(labels=b1, logits=vn, pos_weight=0.0)",),
         "mean of K outputs": (f"{_V1}sigmoid_cross_entropy(bk, z)",),
         "default mean": (f"{_V1}sparse_softmax_cross_entropy(t, z)",),
         "sum": (f"{_V1}sparse_softmax_cross_entropy(t, z, reduction='weighted_sum')",),
@@ -71,6 +88,11 @@ EXPRESSIONS: dict[str, dict[str, tuple[str, ...]]] = {
             "(t, z, sample_weight=s)"),
         "ignored rows": (f"{_sparse('sum_over_batch_size')}(ti, z)", f"{_sparse('mean_with_sample_weight')}(ti, z)"),
         "all ignored": (f"{_sparse('sum_over_batch_size')}(ta, z)", f"{_sparse('mean_with_sample_weight')}(ta, z)"),
+        "an ignored row of NaN": (f"{_sparse('none')}(tn, zn)",),
+        "smoothing onto a masked class": (
+            "keras.losses.categorical_crossentropy(y0, zm, from_logits=True, label_smoothing=0.5)",),
+        "smoothing at +inf": (
+            "keras.losses.binary_crossentropy(b1[:, None], vp[:, None], from_logits=True, label_smoothing=0.5)",),
         "mean of K outputs": ("keras.losses.BinaryCrossentropy(from_logits=True)(bk, z)",),
         "default mean": ("keras.losses.SparseCategoricalCrossentropy(from_logits=True)(t, z)",),
         "sum": ("keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction='sum')(t, z)",),
@@ -87,13 +109,21 @@ EXPRESSIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "rows of q": ("np.array([sklearn.metrics.log_loss(t[i:i+1], q2[i:i+1], labels=[0, 1, 2]) for i in range(4)])",),
     },
     "onnxruntime": {
-        "class weights": (_ort("w", reduction="mean"),),
-        "ignored rows": (_ort(labels="ti", reduction="mean", ignore_index=-100),),
-        "all ignored": (_ort(labels="ta", reduction="mean", ignore_index=-100),),
-        "default mean": (_ort(reduction="mean"),),
-        "sum": (_ort(reduction="sum"),),
+        "class weights": (_ort('reduction="mean"', "t", "w"),),
+        "ignored rows": (_ort('reduction="mean", ignore_index=-100', "ti"),),
+        "all ignored": (_ort('reduction="mean", ignore_index=-100', "ta"),),
+        "an ignored row of NaN": (_ort('reduction="none", ignore_index=-100', "tn", z="zn"),),
+        "weight 0 of a masked class": (_ort('reduction="none"', "t1", "w2", z="zm"),),
+        "default mean": (_ort('reduction="mean"', "t"),),
+        "sum": (_ort('reduction="sum"', "t"),),
     },
     "native": {
+        "an ignored row of NaN": ("native.softmax_xent(zn, tn, ignore_index=-100)",),
+        "weight 0 of a masked class": ("native.softmax_xent(zm, t1, weight=w2)",),
+        "smoothing onto a masked class": ("native.softmax_xent(zm, t0, label_smoothing=0.5)",),
+        "pos_weight 0 at -inf": ("native.sigmoid_bce(vi, b1, pos_weight=0.0)",),
+        "pos_weight 0 at NaN": ("native.sigmoid_bce(vn, b1, pos_weight=0.0)",),
+        "smoothing at +inf": ("native.sigmoid_bce(vp, b1, label_smoothing=0.5)",),
         "rows of q": ("native.prob_xent(q2, t)", "native.prob_xent(q2, t, normalized=True)"),
         "default mean": ("native.softmax_xent(z, t, reduction='mean')",),
         "sum": ("native.softmax_xent(z, t, reduction='sum')",),

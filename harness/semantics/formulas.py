@@ -22,7 +22,8 @@ def arrays() -> dict[str, Array]:
 
     z, q: logits and probabilities (4, 3); t, y: their labels as indices and rows; ti, ta: indices of which one, or
     all, are -100; w: class weights; s: sample weights, one of them 0; v, p, b: logits, probabilities and 0/1 labels
-    (4,); vk, bk: logits and 0/1 labels of K outputs; q2: rows of q that sum to 1/2.
+    (4,); bk: 0/1 labels of K outputs; q2: rows of q that sum to 1/2. Of one row: zn, zm with a NaN and a masked class,
+    tn ignored, t0 and t1 and y0 labels, w2 class weights; vi, vp, vn logits that are -inf, +inf and NaN, b1 a label.
     """
     z = f32([[0.5, -1.25, 2.0], [1.5, 1.0, -0.75], [-0.5, 0.25, 1.0], [2.5, -1.0, 0.125]])
     q = f32([[0.25, 0.5, 0.25], [0.125, 0.125, 0.75], [0.5, 0.375, 0.125], [0.0625, 0.6875, 0.25]])
@@ -32,6 +33,9 @@ def arrays() -> dict[str, Array]:
         "ti": np.array([2, -100, 1, 1]), "ta": np.full(4, -100), "tk": np.array([2, 0, 1, 0]),
         "w": f32([0.5, 1.0, 4.0]), "s": f32([1.0, 0.0, 2.0, 0.5]),
         "v": f32([0.5, -1.25, 2.0, -0.375]), "p": f32([0.25, 0.125, 0.5, 0.75]),
+        "zn": f32([[np.nan, 0.0]]), "tn": np.array([-100]), "zm": f32([[0.0, -np.inf]]), "t0": np.array([0]),
+        "t1": np.array([1]), "y0": f32([[1.0, 0.0]]), "w2": f32([1.0, 0.0]), "vi": f32([-np.inf]),
+        "vp": f32([np.inf]), "vn": f32([np.nan]), "b1": f32([1.0]),
         "b": f32([1, 0, 1, 1]), "bk": f32([[1, 0, 1], [0, 0, 1], [1, 1, 0], [0, 1, 0]]),
     }  # fmt: skip
 
@@ -126,6 +130,23 @@ def _spread() -> dict[str, Array]:
     }
 
 
+def _rule(form: str, x: str, y: str, options: dict[str, object], name: str) -> Question:
+    """A row of the contract that has options; the reference says what it is."""
+    asks = "what does the contract's row give?"
+    return Question(name, asks, lambda: {"the contract": _exact(form, x, y, options)}, "the contract")
+
+
+#: Rows of the contract with options, which no call of the tables has; those of gradients are not asked.
+RULES = (
+    _rule("softmax_xent", "zn", "tn", {"ignore_index": -100}, "an ignored row of NaN"),
+    _rule("softmax_xent", "zm", "t1", {"weight": (1.0, 0.0)}, "weight 0 of a masked class"),
+    _rule("softmax_xent", "zm", "t0", {"label_smoothing": 0.5}, "smoothing onto a masked class"),
+    _rule("sigmoid_bce", "vi", "b1", {"pos_weight": 0.0}, "pos_weight 0 at -inf"),
+    _rule("sigmoid_bce", "vn", "b1", {"pos_weight": 0.0}, "pos_weight 0 at NaN"),
+    _rule("sigmoid_bce", "vp", "b1", {"label_smoothing": 0.5}, "smoothing at +inf"),
+)
+
+
 def _as_given() -> dict[str, Array]:
     return {"as given": _exact("prob_xent", "q2", "t"), "normalises q": _exact("prob_xent", "q2", "t", "normalized")}
 
@@ -133,6 +154,7 @@ def _as_given() -> dict[str, Array]:
 QUESTIONS = {
     q.name: q
     for q in (
+        *RULES,
         Question("label smoothing", "where does the mass eps go?", _smooth),
         Question("binary label smoothing", "what does eps do to 0 and 1?", _smooth_binary),
         Question("smoothing with weights", "which comes first?", _weighted_smooth, "smoothing, then weights"),

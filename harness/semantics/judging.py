@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lossbench.harness.adapters import adapter_of
-from lossbench.harness.adapters.adapter import Unsupported
 from lossbench.harness.semantics import conventions, laws, plan, special
-from lossbench.harness.semantics.ask import Answer, Ask
+from lossbench.harness.semantics.ask import Answer
 from lossbench.harness.semantics.expressions import EXPRESSIONS
 from lossbench.harness.semantics.formulas import QUESTIONS
 from lossbench.harness.semantics.job import SEMANTICS, Job, facts
@@ -28,7 +27,6 @@ from lossbench.harness.semantics.verdicts import (
 )
 
 Record = dict[str, Any]
-_KEY = ("library", "form", "call", "options", "mode")
 #: Cells of the worst case of several: what is silent before what is seen.
 _WORST = {name: rank for rank, name in enumerate(VERDICTS)}
 _NOT_ASKED = Answer("unavailable", "was not asked")
@@ -37,9 +35,14 @@ _NOT_ASKED = Answer("unavailable", "was not asked")
 def judge(job: Job, answers: dict[str, Answer]) -> dict[str, Any]:
     """Every record of a job."""
     found: dict[str, Any] = {**facts(), "full": job.full, "conventions": [], "formulas": [], "special": [], "laws": []}
+    found["absent"] = []
     for library in plan.everything():
         if adapter_of(library).installed():
             continue
+        names = ("call", "mode", "dtype", "reason")
+        found["absent"] += [
+            {"library": library, **dict(zip(names, entry, strict=True))} for entry in plan.absent(library, job.full)
+        ]
         subjects = plan.subjects(library, job.full, job.globs)
         by_subject = {subject.key: _answered(subject, answers) for subject in subjects}
         for subject in subjects:
@@ -47,8 +50,7 @@ def judge(job: Job, answers: dict[str, Answer]) -> dict[str, Any]:
             found["conventions"] += _conventions(subject, mine, answers)
             found["special"] += _special(subject, mine)
             found["laws"] += _laws(subject, mine, by_subject)
-        if job.globs is None:
-            found["formulas"] += _formulas(library, answers)
+        found["formulas"] += _formulas(library, subjects, answers)
     return found
 
 
@@ -61,26 +63,28 @@ def write(job: Job, answers: dict[str, Answer]) -> Path:
     return path
 
 
+def _key(subject: Subject) -> Record:
+    return dict(zip(plan.KEY, subject.key, strict=True))
+
+
 _Answers = dict[tuple[str, str], list[tuple[Any, list[str], Answer]]]
 
 
 def _answered(subject: Subject, answers: dict[str, Answer]) -> _Answers:
     """The answers of a subject by group and column or name."""
     found: _Answers = {}
-    for group, case, names in plan.questions(subject):
-        gradient = case.gradient and not isinstance(subject.entry(case.encoding).gradient, Unsupported)
-        ask = Ask(group, *subject.key, case, "FB" if gradient else "F")
-        key = group, case.column if group == "conventions" else case.name
-        found.setdefault(key, []).append((case, names, answers.get(ask.id, _NOT_ASKED)))
+    for ask, names in plan.questions(subject):
+        key = ask.group, ask.case.column if ask.group == "conventions" else ask.case.name
+        found.setdefault(key, []).append((ask.case, names, answers.get(ask.id, _NOT_ASKED)))
     return found
 
 
 def _conventions(subject: Subject, answers: _Answers, everything: dict[str, Answer]) -> Iterator[Record]:
     if subject.encodings == ("-",):
         return
-    _, reasons = conventions.cases(subject.form, subject.options, subject.encodings)
+    _, reasons = conventions.cases(subject.form, subject.options, subject.encodings, subject.dtype)
     for column in conventions.COLUMNS:
-        key = dict(zip(_KEY, subject.key, strict=True)) | {"column": column}
+        key = _key(subject) | {"column": column}
         cells = answers.get(("conventions", column), [])
         if column == "all ignored" and (verdict := _all_ignored(subject, everything)) is not None:
             yield key | stored(verdict)
@@ -96,12 +100,11 @@ def _conventions(subject: Subject, answers: _Answers, everything: dict[str, Answ
 
 def _all_ignored(subject: Subject, answers: dict[str, Answer]) -> Verdict | None:
     """What the call's mean is of a batch of ignored labels, where an expression asks so; None where none does."""
-    name = subject.call.partition("(")[0].rpartition(".")[2].rpartition("+")[2]
     texts = EXPRESSIONS.get(subject.library, {}).get("all ignored", ())
-    text = next((t for t in texts if name in t), None)
+    text = next((t for t in texts if subject.function in t), None)
     if text is None or subject.form != "softmax_xent" or subject.mode != adapter_of(subject.library).modes[0]:
         return None
-    ask = next(a for a in plan.asks(subject.library) if a.expression == text)
+    ask = next(a for a in plan.formulas(subject.library, [subject]) if a.expression == text)
     follows, remark = formula("all ignored", answers.get(ask.id, _NOT_ASKED))
     if follows == "0":
         return Verdict(RIGHT, f"{text} is 0")
@@ -109,7 +112,7 @@ def _all_ignored(subject: Subject, answers: dict[str, Answer]) -> Verdict | None
 
 
 def _special(subject: Subject, answers: _Answers) -> Iterator[Record]:
-    key = dict(zip(_KEY, subject.key, strict=True))
+    key = _key(subject)
     for (group, _), cells in answers.items():
         if group == "special":
             for case, names, answer in cells:
@@ -118,37 +121,31 @@ def _special(subject: Subject, answers: _Answers) -> Iterator[Record]:
 
 
 def _laws(
-    subject: Subject, answers: _Answers, everyone: dict[tuple[str, str, str, str, str], _Answers]
+    subject: Subject, answers: _Answers, everyone: dict[tuple[str, str, str, str, str, str], _Answers]
 ) -> Iterator[Record]:
     own = {name: cells[0][2] for (group, name), cells in answers.items() if group == "laws"}
-    library, form, call, options, mode = subject.key
+    library, form, call, options, mode, dtype = subject.key
     for other in ("sigmoid_bce", "margin_logistic"):
-        match = next((k for k in everyone if (k[0], k[1], k[4]) == (library, other, mode)), None)
+        match = next((k for k in everyone if (k[0], k[1], *k[4:]) == (library, other, mode, dtype)), None)
         if match is not None:
             own[other] = everyone[match]["laws", "base"][0][2]
-    first = adapter_of(library).modes[0]
-    if mode != first and (library, form, call, options, first) in everyone:
-        own["eager"] = everyone[library, form, call, options, first]["laws", "base"][0][2]
+    first = (library, form, call, options, adapter_of(library).modes[0], dtype)
+    if subject.key != first and first in everyone:
+        own["eager"] = everyone[first]["laws", "base"][0][2]
     for law in laws.LAWS:
-        record = laws.judge(law, form, own, subject.encodings)
+        record = laws.judge(law, form, own, subject.encodings, dtype)
         if record is not None:
-            yield dict(zip(_KEY, subject.key, strict=True)) | {"law": law.name} | record
+            yield _key(subject) | {"law": law.name} | record
 
 
-def _formulas(library: str, answers: dict[str, Answer]) -> Iterator[Record]:
-    asked = {a.case.name: a for a in plan.asks(library) if a.group == "formulas"}
-    for question, texts in EXPRESSIONS.get(library, {}).items():
-        for text in texts:
-            follows, remark = formula(question, answers.get(asked[text].id, _NOT_ASKED))
-            good = QUESTIONS[question].good
-            judged = {"agrees": follows == good} if good else {}
-            yield {
-                "library": library,
-                "question": question,
-                "expression": text,
-                "follows": follows,
-                "remark": remark,
-            } | judged
+def _formulas(library: str, subjects: list[Subject], answers: dict[str, Answer]) -> Iterator[Record]:
+    for ask in plan.formulas(library, subjects):
+        question, answer = ask.case.column, answers.get(ask.id, _NOT_ASKED)
+        follows, remark = formula(question, answer)
+        key = {"library": library, "question": question, "expression": ask.expression, "mode": ask.mode}
+        values = {} if answer.value is None else {"values": answer.value.tolist()}
+        good = QUESTIONS[question].good
+        yield key | {"follows": follows, "remark": remark} | ({"agrees": follows == good} if good else {}) | values
 
 
 def counts(found: dict[str, Any]) -> dict[str, dict[str, int]]:
@@ -164,6 +161,3 @@ def counts(found: dict[str, Any]) -> dict[str, dict[str, int]]:
             row = tally.setdefault(group, {})
             row[record[name]] = row.get(record[name], 0) + 1
     return tally
-
-
-__all__ = ["RIGHT", "counts", "judge", "write"]

@@ -11,28 +11,32 @@ from typing import Any
 
 import numpy as np
 
-from lossbench.harness.semantics.ask import Answer, Array, Case
+from lossbench.harness.semantics.ask import DEFAULTS, DTYPE, Answer, Array, Case, precision
+from lossbench.reference.formats import FORMATS
 
-#: Largest difference, in ulps of float32 at the larger answer, at which a law holds: rounding explains it.
-HOLDS_ULP, NEARLY_ULP = 16.0, 4096.0
+#: Largest difference, in ulps at the larger answer, at which a law holds: rounding explains it. It is broken where
+#: half of the digits differ.
+HOLDS_ULP = 16.0
+#: Added to every logit; rows of the long batch, which the worker's padded batches have too.
 SHIFT, LONG = 64.0, 64
 #: Repetitions of the base batch that make every library share the work among threads.
 TILE = 1 << 14
+#: The law of one answer: nothing but its digits is looked at.
+DIGITS = "digits"
+#: Asks of the same rows in batches of other sizes.
+BATCHES = ("first half", "second half", "long", "alone")
 #: The ask that goes to a process whose pools have one thread.
 ONE_THREAD = "one thread"
 CLASSES = ("softmax_xent", "prob_xent")
 
-_Z = np.array([[0.5, -1.25, 2.0, 1.0], [1.5, 1.0, -0.75, -4.0], [-0.5, 0.25, 1.0, 8.0], [2.5, -1.0, 0.125, 3.0],
-               [24.0, -8.0, 0.5, 16.0], [-3.0, -3.0, -3.0, -3.0]], np.float32)  # fmt: skip
-_Q = np.array([[0.25, 0.5, 0.125, 0.125], [0.125, 0.125, 0.5, 0.25], [0.5, 0.25, 0.125, 0.125],
-               [0.0625, 0.6875, 0.125, 0.125], [0.25, 0.25, 0.25, 0.25],
-               [0.9375, 0.03125, 0.015625, 0.015625]], np.float32)  # fmt: skip
-_T = np.array([2, 0, 1, 1, 0, 3])
+_Z = np.array([[0.5, -1.25, 2.0], [24.0, -8.0, 16.0], [-3.0, -3.0, -3.0], [2.5, -1.0, 0.5]], np.float32)
+_Q = np.array([[0.25, 0.5, 0.25], [0.125, 0.125, 0.75], [0.5, 0.375, 0.125], [0.9375, 0.03125, 0.03125]], np.float32)
+_T = np.array([2, 0, 1, 1])
 _V = np.array([0.5, -1.25, 2.0, -24.0, 12.0, -0.375], np.float32)
 _P = np.array([0.25, 0.125, 0.5, 0.75, 0.875, 0.0625], np.float32)
 _B = np.array([1, 0, 1, 1, 0, 0], np.float32)
-_BK = np.array([[1, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 1]], np.float32)
-_ORDER = np.array([2, 0, 3, 1])
+_BK = np.array([[1, 0, 1], [0, 0, 1], [1, 1, 0], [0, 1, 0]], np.float32)
+_ORDER = np.array([2, 0, 1])
 
 
 @dataclass(frozen=True)
@@ -54,19 +58,24 @@ def base(form: str) -> tuple[Array, Array | None]:
     if form in ("sigmoid", "log_sigmoid", "softplus"):
         return _V, None
     if form in CLASSES:
-        return (_Q if form == "prob_xent" else _Z), np.eye(4, dtype=np.float32)[_T]
+        return (_Q if form == "prob_xent" else _Z), np.eye(3, dtype=np.float32)[_T]
     if form in ("multilabel_bce", "bernoulli_likelihood", "bernoulli_log_likelihood"):
         return _Z, _BK
     return (_P if form == "prob_bce" else _V), _B
 
 
-def cases(form: str, options: str, encodings: tuple[str, ...]) -> Iterator[Case]:
+def cases(form: str, options: str, encodings: tuple[str, ...], dtype: str = DTYPE) -> Iterator[Case]:
     """Every ask of the laws for a call; names are those that the laws use."""
+    for case in _cases(form, options, encodings):
+        yield case.cast(dtype)
+
+
+def _cases(form: str, options: str, encodings: tuple[str, ...]) -> Iterator[Case]:
     x, y = base(form)
     first = encodings[0]
 
     def case(name: str, x: Array, y: Array | None, encoding: str = first, gradient: bool = False) -> Case:
-        return Case("laws", name, x, _write(y, encoding), encoding, None, form, options, gradient=gradient)
+        return Case("laws", name, x, write(y, encoding), encoding, None, form, options, gradient=gradient)
 
     yield case("base", x, y, gradient=form == "softmax_xent")
     for encoding in encodings[1:]:
@@ -81,10 +90,11 @@ def cases(form: str, options: str, encodings: tuple[str, ...]) -> Iterator[Case]
         yield case("mirrored", -x, 1 - y)
     if form == "prob_bce" and y is not None:
         yield case("mirrored", 1 - x, 1 - y)
-    yield case("first half", x[:3], None if y is None else y[:3])
-    yield case("second half", x[3:], None if y is None else y[3:])
-    times = -(-LONG // len(x))
-    yield case("long", np.concatenate([x] * times), None if y is None else np.concatenate([y] * times))
+    half = len(x) // 2
+    yield case("first half", x[:half], None if y is None else y[:half])
+    yield case("second half", x[half:], None if y is None else y[half:])
+    again = np.arange(LONG) % len(x)
+    yield case("long", x[again], None if y is None else y[again])
     yield case("alone", x[:1], None if y is None else y[:1])
     for name in ("all threads", ONE_THREAD):
         yield replace(case(name, x, y), tile=TILE)
@@ -93,7 +103,8 @@ def cases(form: str, options: str, encodings: tuple[str, ...]) -> Iterator[Case]
         yield case("two classes", two, np.eye(2, dtype=np.float32)[_B.astype(int)])
 
 
-def _write(y: Array | None, encoding: str) -> Array | None:
+def write(y: Array | None, encoding: str) -> Array | None:
+    """Labels of the base batch in an encoding."""
     if y is None or encoding == "-":
         return None
     if encoding == "index":
@@ -127,6 +138,25 @@ def _rows(answers: dict[str, Answer]) -> tuple[Array, Array] | None:
     return size + answer.grad.sum(1), size
 
 
+def _sum(answers: dict[str, Answer]) -> tuple[Array, Array] | None:
+    none, total = _value(answers, "base"), _value(answers, "sum")
+    return None if none is None or total is None else (np.asarray(none.sum()), total)
+
+
+def _mean(answers: dict[str, Answer]) -> tuple[Array, Array] | None:
+    none, mean = _value(answers, "base"), _value(answers, "mean")
+    return None if none is None or mean is None else (np.asarray(none.mean()), mean)
+
+
+def _default(answers: dict[str, Answer]) -> tuple[Array, Array] | None:
+    """Whichever of the reductions the default has the shape and, being stated, the value of."""
+    default = _value(answers, "default")
+    if default is None:
+        return None
+    stated = _value(answers, "mean" if default.ndim == 0 else "base")
+    return None if stated is None else (stated, default)
+
+
 def _negative(answers: dict[str, Answer]) -> tuple[Array, Array] | None:
     found = _value(answers, "base")
     return None if found is None else (found, np.maximum(found, 0))
@@ -146,6 +176,11 @@ LAWS: tuple[Law, ...] = (
     Law("split", "two halves are the whole batch", _halves),
     Law("alone", "a case alone, and inside a longer batch", _equal("long", "alone", lambda a: a[:1])),
     Law("one thread = all", "a long batch, whatever the number of threads", _equal("all threads", ONE_THREAD)),
+    Law("none to sum", "the sum is that of the unreduced losses", _sum),
+    Law("none to mean", "the mean is that of the unreduced losses", _mean),
+    Law("default reduction", "no reduction named: the mean, or the unreduced losses", _default),
+    Law("default = passed", "default arguments left out, and passed", _equal("base", DEFAULTS)),
+    Law(DIGITS, "results for float64 inputs have more digits than float32 holds", _equal("base", "base")),
     Law("eager = compiled", "every mode gives the same", _equal("eager", "base")),
 )
 #: Laws that hold for some forms only.
@@ -162,26 +197,61 @@ FORMS = {
 }
 
 
-def judge(law: Law, form: str, answers: dict[str, Answer], encodings: tuple[str, ...]) -> dict[str, Any] | None:
-    """A record: verdict holds, nearly or broken with the distance in ulps; None where a call has no such pair."""
+def judge(
+    law: Law, form: str, answers: dict[str, Answer], encodings: tuple[str, ...], dtype: str = DTYPE
+) -> dict[str, Any] | None:
+    """A record: verdict holds, nearly or broken with the distance in ulps; None where a call has no such pair.
+
+    Ulps are those of the format asked, or of the result's where that is coarser.
+    """
     if form not in FORMS.get(law.name, (form,)):
         return None
     if law.name == "not negative" and (encodings == ("-",) or form.startswith("bernoulli")):
         return None
     if law.name == "{0,1} = {-1,+1}" and "binary" not in encodings[0]:
         return None
+    if law.name == DIGITS:
+        return digits(answers.get("base")) if dtype == "float64" else None
     pair = law.pair(answers)
     if pair is None:
         return None
     a, b = pair
     if a.shape != b.shape:
-        return {"verdict": "broken", "ulps": None, "text": f"shapes {list(a.shape)} and {list(b.shape)}"}
+        text = f"shapes {list(a.shape)} and {list(b.shape)}"
+        return {"verdict": "broken", "ulps": None, "text": text, "values": [a.tolist(), b.tolist()]}
+    bits = precision(dtype, answers["base"].dtype)
     with np.errstate(all="ignore"):
-        size = np.maximum(np.abs(a), np.abs(b)).astype(np.float32)
-        gap = np.abs(a - b) / np.spacing(np.maximum(size, np.finfo(np.float32).tiny)).astype(float)
+        gap = np.abs(a - b) / _ulp(np.maximum(np.abs(a), np.abs(b)), dtype, bits)
     gap = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.where(np.isnan(gap), np.inf, gap))
     worst = float(gap.max(initial=0.0))
     place = np.unravel_index(int(np.argmax(gap)), gap.shape)
-    verdict = "holds" if worst <= HOLDS_ULP else "nearly" if worst <= NEARLY_ULP else "broken"
-    text = "" if verdict == "holds" else f"{a[place]:.9g} and {b[place]:.9g}"
-    return {"verdict": verdict, "ulps": worst, "text": text}
+    nearly = 2.0 ** (bits // 2)
+    verdict = "holds" if worst <= min(HOLDS_ULP, nearly) else "nearly" if worst <= nearly else "broken"
+    found: dict[str, Any] = {"verdict": verdict, "ulps": worst}
+    if verdict == "holds":
+        return found
+    found["text"] = f"{a[place]:.9g} and {b[place]:.9g}"
+    if a.ndim:
+        found |= {"row": int(place[0]), "values": [a[place[0]].tolist(), b[place[0]].tolist()]}
+    else:
+        found["values"] = [a.tolist(), b.tolist()]
+    return found
+
+
+def digits(answer: Answer | None) -> dict[str, Any] | None:
+    """The record of the law of the digits: broken where every result for float64 is a number of float32 too."""
+    if answer is None or answer.value is None:
+        return None
+    value = answer.value
+    with np.errstate(over="ignore"):
+        narrow = bool(np.all(value == value.astype(np.float32)))
+    if not narrow:
+        return {"verdict": "holds", "ulps": 0.0}
+    text = f"every result is a number of float32, and its dtype is {answer.dtype}"
+    return {"verdict": "broken", "ulps": None, "text": text, "values": value.tolist()}
+
+
+def _ulp(size: Array, dtype: str, bits: int) -> Array:
+    """Units in the last place of numbers with so many bits and the exponents of a format."""
+    exponent = np.maximum(np.frexp(size)[1] - 1, FORMATS[dtype].emin)
+    return np.asarray(np.ldexp(1.0, exponent - bits + 1))

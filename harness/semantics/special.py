@@ -6,53 +6,69 @@ The exact value and gradient at each point are the reference's own; the contract
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from lossbench.harness.metrics import errors_in_ulps
-from lossbench.harness.semantics.ask import DTYPE, Answer, Array, Case
+from lossbench.harness.semantics.ask import DTYPE, Answer, Array, Case, precision
 from lossbench.reference import Exact, evaluate, form_of
 from lossbench.reference.contract import CONTRACT
-from lossbench.reference.formats import FORMATS
+from lossbench.reference.formats import FORMATS, Format
 
-#: Errors in ulps that still say the same: fewer than half of the digits are lost.
-SAME_ULP = 2.0 ** (FORMATS[DTYPE].precision // 2)
-
-_MAX, _TINY = 3.4028234663852886e38, 1.401298464324817e-45
-_ROWS: tuple[list[float], ...] = ([_MAX, _MAX], [-_MAX, -_MAX], [1e4, 0.0], [_TINY, 0.0])
-_ENDS: dict[str, tuple[Any, ...]] = {
-    "one": tuple((x, y) for x in (_MAX, -_MAX, _TINY, -1e4, 1e4, -100.0, 104.0, -0.0) for y in (0.0, 1.0)),
-    "block": tuple((x, None) for x in (_MAX, -_MAX, _TINY, -1e4, 1e4, -104.0, 104.0)),
-    "row": tuple(
-        (x, y) for x in ([_MAX, _MAX], [-_MAX, -_MAX], [_MAX, -_MAX], [1e4, 0.0], [_TINY, 0.0]) for y in (0, 1)
-    ),
-    "rows": tuple((x, None) for x in _ROWS),
-    "p": tuple((x, y) for x in (_TINY, 1e-30, 1.0 - 2.0**-24) for y in (0.0, 1.0)),
-    "q": (([_TINY, 1.0], 0), ([1e-30, 1.0], 0)),
+#: Errors in ulps that still say the same: not half of the digits are lost, and never more than 12 bits.
+SAME_BITS = 12
+#: Rows of a batch of points, whatever their number: one shape for all calls, so that compilations are shared.
+PADDED = 64
+#: Beyond the threshold of 20 at which a softplus may turn linear.
+BRANCH = 20.5
+#: Ends of a format by the names that points have, as functions of the format.
+ENDS: dict[str, Callable[[Format], float]] = {
+    "max": lambda f: f.maxfinite,
+    "tiny": lambda f: f.subnormal,
+    "1-eps": lambda f: 1.0 - 2.0**-f.precision,
 }
 
 
-def _ends(form: str) -> tuple[Any, ...]:
+def same_ulps(dtype: str, result: str = "") -> float:
+    """Error in ulps of a format up to which a result, itself perhaps of a coarser format, says the same."""
+    bits = precision(dtype, result)
+    return 2.0 ** (min(SAME_BITS, bits // 2) + FORMATS[dtype].precision - bits)
+
+
+def _ends(form: str, dtype: str) -> list[tuple[Any, Any]]:
+    """Points at the ends of a format, and where losses overflow, lose their tail or change their branch."""
     kind = form_of(form)
+    top, tiny, below = (end(FORMATS[dtype]) for end in ENDS.values())
+    one: tuple[float, ...] = (top, -top, tiny, -1e4, 1e4, -104.0, 104.0, -0.0)
+    if form in ("softplus", "margin_logistic"):
+        one += (-BRANCH, BRANCH)
+    rows: list[list[float]] = [[top, top], [-top, -top], [top, -top], [1e4, 0.0], [tiny, 0.0]]
     if kind.encodings == ("-",):
-        return _ENDS["rows" if kind.class_axis else "block"]
-    if form == "margin_logistic":
-        return tuple((x, 2 * y - 1) for x, y in _ENDS["one"])
-    by_class = {"softmax_xent": "row", "prob_xent": "q", "prob_bce": "p"}
-    return () if kind.class_axis and form not in by_class else _ENDS[by_class.get(form, "one")]
+        return [(x, None) for x in (rows if kind.class_axis else one)]
+    match form:
+        case "softmax_xent":
+            return [(x, y) for x in rows for y in (0, 1)]
+        case "prob_xent":
+            return [([x, 1.0], 0) for x in (tiny, 2.0**-100)]
+        case "prob_bce":
+            return [(x, y) for x in (tiny, 2.0**-100, below) for y in (0.0, 1.0)]
+        case "margin_logistic":
+            return [(x, y) for x in one for y in (-1.0, 1.0)]
+    return [] if kind.class_axis else [(x, y) for x in one for y in (0.0, 1.0)]
 
 
 @functools.cache
-def _points(form: str, options: str) -> tuple[tuple[Any, Any], ...]:
-    """The points (x, y) of a form, each once."""
+def _points(form: str, options: str, dtype: str) -> tuple[tuple[Any, Any], ...]:
+    """The points (x, y) of a form, as the format holds them, each once."""
     found: dict[str, tuple[Any, Any]] = {}
     asked = [(rule.x, rule.y) for rule in CONTRACT if rule.form == form and rule.options in ("", options)]
     if options != "normalized":
-        asked += list(_ends(form))
+        asked += _ends(form, dtype)
     for x, y in asked:
-        found.setdefault(f"{x}/{y}", (x, y))
+        held = np.array(x, float).astype(dtype).astype(float).tolist()
+        found.setdefault(f"{held}/{y}", (held, y))
     return tuple(found.values())
 
 
@@ -74,43 +90,46 @@ def _encoding(form: str, y: Any, encodings: tuple[str, ...]) -> tuple[str, Any] 
     return next(((encoding, y) for encoding in needed if encoding in encodings), None)
 
 
-def name(x: Any, y: Any) -> str:
+def name(x: Any, y: Any, dtype: str = DTYPE) -> str:
     """A point as text: `x=[inf, 0], y=1`."""
+    known = {end(FORMATS[dtype]): text for text, end in ENDS.items()}
 
-    def written(value: Any) -> str:
+    def written(value: float | list[float]) -> str:
         if isinstance(value, list):
             return f"[{', '.join(map(written, value))}]"
-        return {_MAX: "max", -_MAX: "-max", _TINY: "tiny"}.get(value) or f"{value:.10g}"
+        if abs(value) in known:
+            return "-" * (value < 0) + known[abs(value)]
+        return f"{value:.10g}"
 
     return f"x={written(x)}" + ("" if y is None else f", y={written(y)}")
 
 
-def cases(form: str, options: str, encodings: tuple[str, ...]) -> Iterator[tuple[Case, list[str]]]:
+def cases(form: str, options: str, encodings: tuple[str, ...], dtype: str = DTYPE) -> Iterator[tuple[Case, list[str]]]:
     """Batches of points, by class count and encoding, with the names of their rows; an empty batch at the end."""
     groups: dict[tuple[int, str], list[tuple[Any, Any]]] = {}
-    for x, y in _points(form, options):
+    for x, y in _points(form, options, dtype):
         said = _encoding(form, y, encodings)
         if said is not None:
             groups.setdefault((np.size(x), said[0]), []).append((x, y))
     last: Case | None = None
     for (size, encoding), points in groups.items():
-        x = np.array([p[0] for p in points], np.float32)
-        labels = _labels([p[1] for p in points], encoding, size)
-        last = Case("special", f"{size} {encoding}", x, labels, encoding, labels, form, options, gradient=True)
-        yield last, [name(*p) for p in points]
+        x = np.array([p[0] for p in points], float).astype(dtype)
+        labels = _labels([p[1] for p in points], encoding, size, dtype)
+        last = Case("special", f"{size} {encoding}", x, labels, encoding, labels, form, options, (), True, 0, PADDED)
+        yield last, [name(*p, dtype) for p in points]
     if last is not None:
         labels = None if last.y is None else last.y[:0]
         empty = Case("special", "no rows", last.x[:0], labels, last.encoding, labels, form, options)
         yield empty, ["no rows"]
 
 
-def _labels(labels: list[Any], encoding: str, size: int) -> Array | None:
+def _labels(labels: list[Any], encoding: str, size: int, dtype: str) -> Array | None:
     if encoding == "-":
         return None
     if encoding == "index":
         return np.array(labels, np.int64)
     rows = [np.eye(size)[y] if isinstance(y, int) else y for y in labels]
-    return np.array(rows, np.float32)
+    return np.array(rows, float).astype(dtype)
 
 
 def judge(case: Case, names: list[str], answer: Answer) -> Iterator[dict[str, Any]]:
@@ -127,37 +146,39 @@ def judge(case: Case, names: list[str], answer: Answer) -> Iterator[dict[str, An
     for quantity, got in (("value", answer.value), ("grad", answer.grad)):
         if got is None:
             continue
-        exact = _exact(case, quantity)
+        known = exact(case, quantity)
         for i, point in enumerate(names):
             key = {"point": point, "quantity": quantity}
             if i in answer.errors:
                 yield key | {"verdict": "raises", "text": answer.errors[i]}
-            elif got.shape[1:] != exact.value.shape[1:]:
+            elif got.shape[1:] != known.value.shape[1:]:
                 yield key | {"verdict": "differs", "text": f"gives shape {list(got.shape)}"}
             else:
-                same = _same(got[i], exact[i])
-                numbers = {"got": np.ravel(got[i]).tolist(), "want": np.ravel(exact.value[i]).tolist()}
+                same = _same(got[i], known[i], same_ulps(case.dtype, answer.dtype))
+                numbers = {"got": np.ravel(got[i]).tolist(), "want": np.ravel(known.value[i]).tolist()}
                 yield key | {"verdict": "right" if same else "differs"} | ({} if same else numbers)
 
 
-def _exact(case: Case, quantity: str) -> Exact:
+def exact(case: Case, quantity: str) -> Exact:
+    """Exact results of what the labels of a case mean, or of the inputs of a building block."""
     meaning = (
         None if case.meaning is None else case.meaning if case.meaning.dtype.kind == "i" else case.meaning.astype(float)
     )
-    key = (case.form, case.options, quantity, case.x.tobytes(), b"" if meaning is None else meaning.tobytes())
+    asked = case.x.astype(float)
+    key = (case.form, case.dtype, case.options, quantity, asked.tobytes(), meaning is not None and meaning.tobytes())
     if key not in _KEPT:
         form = form_of(case.form)
         what = {"value": "value", "grad": form.quantities[1]}[quantity]
-        _KEPT[key] = evaluate(form, case.x.astype(float), meaning, DTYPE, what, case.options)
+        _KEPT[key] = evaluate(form, asked, meaning, case.dtype, what, case.options)
     return _KEPT[key]
 
 
 _KEPT: dict[tuple[Any, ...], Exact] = {}
 
 
-def _same(got: Array, exact: Exact) -> bool:
+def _same(got: Array, exact: Exact, limit: float) -> bool:
     want = exact.value
     both = (np.isnan(got) & np.isnan(want)) | (got == want)
     with np.errstate(all="ignore"):
-        near = np.isfinite(got) & np.isfinite(want) & (errors_in_ulps(got, exact) <= SAME_ULP)
+        near = np.isfinite(got) & np.isfinite(want) & (errors_in_ulps(got, exact) <= limit)
     return bool(np.all(both | near))

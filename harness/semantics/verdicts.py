@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from lossbench.harness.semantics.ask import DTYPE, Answer, Array, Case, packed
+from lossbench.harness.semantics.ask import DTYPE, Answer, Array, Case, precision
 from lossbench.harness.semantics.formulas import QUESTIONS
 from lossbench.reference import evaluate, form_of
-from lossbench.reference.formats import FORMATS
 
 #: What a cell may say, the best first. nan: a NaN or an infinity, which a user sees. warns: right, with a warning.
 RIGHT, WARNS, RAISES, NAN, WARNED_WRONG, SILENT, DIED, NONE = (
@@ -22,56 +21,67 @@ VERDICTS = (RIGHT, WARNS, RAISES, NAN, WARNED_WRONG, SILENT, DIED, NONE)
 
 @dataclass(frozen=True)
 class Verdict:
-    """One cell: verdict, a sentence that explains it, by how much it is wrong (None where nothing was compared)."""
+    """One cell: verdict, a sentence that explains it, by how much it is wrong (None where nothing was compared).
+
+    quantity and values: "value" or "grad", and the whole of what came, where that is not right.
+    """
 
     verdict: str
     text: str = ""
     amount: float | None = None
     got: float | None = None
     want: float | None = None
+    quantity: str = ""
+    values: Any = None
 
 
-def tolerance(dtype: str) -> float:
-    """Relative error above which fewer than half of the digits of the coarser format are right."""
-    digits = min(FORMATS[name].precision for name in (DTYPE, dtype) if name in FORMATS)
-    return float(2.0 ** -(digits // 2))
+def tolerance(dtype: str, result: str = "") -> float:
+    """Relative error above which fewer than half of the digits of the coarser format are right.
+
+    float64 is held to no more than float32: what is asked here is what labels mean, not how exactly it is computed.
+    """
+    return float(2.0 ** -(min(precision(dtype, result), precision(DTYPE)) // 2))
 
 
 @functools.cache
-def _certified(form: str, quantity: str, options: str, x: str, y: str, shape: tuple[int, ...], kind: str) -> Any:
+def _certified(key: tuple[str, str, str, str], x: str, y: str, shape: tuple[int, ...], kind: str) -> Any:
+    form, dtype, quantity, options = key
     wide = np.array([float.fromhex(number) for number in x.split()]).reshape(shape)
     labels = np.array([float.fromhex(number) for number in y.split()])
     labels = labels.astype(int) if kind == "index" else labels.reshape(shape)
     what = {"value": "value", "grad": form_of(form).quantities[1]}[quantity]
-    return evaluate(form_of(form), wide, labels, DTYPE, what, options).value
+    return evaluate(form_of(form), wide, labels, dtype, what, options).value
 
 
 def certified(case: Case, quantity: str) -> Array:
-    """Exact values of what the labels of a case mean, rounded to float32; rows without a meaning are no matter."""
+    """Exact values of what the labels of a case mean, rounded to its format; rows without a meaning are no matter."""
     assert case.meaning is not None
     x = case.x.astype(float)
     x = x.reshape(len(x)) if x.shape == (len(x), 1) and not form_of(case.form).class_axis else x
     kind = "index" if case.meaning.dtype.kind == "i" else "same"
     hexed = [" ".join(float(number).hex() for number in array.ravel()) for array in (x, case.meaning)]
-    form, meaning_options = case.form, case.options
-    found: Array = np.asarray(_certified(form, quantity, meaning_options, hexed[0], hexed[1], x.shape, kind))
-    return found
+    key = (case.form, case.dtype, quantity, case.options)
+    return np.asarray(_certified(key, hexed[0], hexed[1], x.shape, kind))
 
 
 def convention(case: Case, answer: Answer) -> Verdict:
     """The verdict on a case of a label convention."""
     if answer.status == "raised":
         return Verdict(RAISES, answer.reason)
-    if answer.status != "measured" or answer.value is None:
+    if answer.status in ("died", "timeout"):
         return Verdict(DIED, answer.reason)
+    if answer.status != "measured" or answer.value is None:
+        return Verdict(NONE, f"{answer.status}: {answer.reason}")
     warned = "; ".join(answer.warned)
-    found = _value(case, answer)
+    found, shown = replace(_value(case, answer), quantity="value"), answer.value
     if found.verdict == RIGHT and case.gradient and answer.grad is not None:
-        found = _gradient(case, answer)
+        found, shown = replace(_gradient(case, answer), quantity="grad"), answer.grad
     if warned and found.verdict in (RIGHT, SILENT):
         kind = WARNS if found.verdict == RIGHT else WARNED_WRONG
-        return Verdict(kind, f"{warned}; {found.text}".strip("; "), found.amount, found.got, found.want)
-    return found
+        found = replace(found, verdict=kind, text=f"{warned}; {found.text}".strip("; "))
+    if found.verdict in (RIGHT, WARNS):
+        return replace(found, quantity="")
+    return replace(found, values=shown.tolist())
 
 
 def _gap(got: Array, want: Array) -> Array:
@@ -95,7 +105,7 @@ def _value(case: Case, answer: Answer) -> Verdict:
         return Verdict(SILENT, text, abs(means[0] - means[1]), *means)
     lost = np.zeros(want.shape[0], bool)
     lost[list(case.lost)] = True
-    limit = tolerance(answer.dtype)
+    limit = tolerance(case.dtype, answer.dtype)
     gap = _gap(got, want)
     kept = np.where(lost, 0.0, gap)
     if kept.size and kept.max() > limit:
@@ -124,7 +134,7 @@ def _lost(case: Case, got: Array) -> Verdict:
 def _gradient(case: Case, answer: Answer) -> Verdict:
     want, got = certified(case, "grad"), answer.grad
     assert got is not None
-    limit = tolerance(answer.dtype)
+    limit = tolerance(case.dtype, answer.dtype)
     gap = _gap(got, want)
     if got.shape == want.shape and gap.max() <= limit:
         return Verdict(RIGHT, "value and gradient")
@@ -146,7 +156,7 @@ def formula(question: str, answer: Answer) -> tuple[str, str]:
     for name, want in _answers(question).items():
         if got.shape != want.shape:
             continue
-        same = np.isnan(want) & np.isnan(got)
+        same = (np.isnan(want) & np.isnan(got)) | (want == got)
         if np.all(same | (_gap(got, want) <= tolerance(DTYPE))):
             return name, ""
     numbers = ", ".join(f"{number:.6g}" for number in got.ravel()[:4])
@@ -155,7 +165,4 @@ def formula(question: str, answer: Answer) -> tuple[str, str]:
 
 def stored(verdict: Verdict) -> dict[str, Any]:
     """A verdict as JSON."""
-    return {name: value for name, value in vars(verdict).items() if value not in (None, "")}
-
-
-__all__ = ["VERDICTS", "Verdict", "certified", "convention", "formula", "packed", "stored"]
+    return {name: value for name, value in vars(verdict).items() if value is not None and value != ""}

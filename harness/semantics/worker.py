@@ -7,7 +7,6 @@ A function is built once for each call and mode, so that equal shapes and dtypes
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import os
 import sys
@@ -24,12 +23,12 @@ from lossbench.harness.adapters.adapter import Adapter, Call
 from lossbench.harness.execution import sentence
 from lossbench.harness.plan import call_of
 from lossbench.harness.rows import without_paths
+from lossbench.harness.semantics.arguments import defaults_passed
 from lossbench.harness.semantics.ask import packed, unpacked
 from lossbench.harness.semantics.formulas import arrays
+from lossbench.harness.semantics.texts import NUMPY, written
 from lossbench.reference import form_of
 
-#: Names by which expressions know modules.
-ALIASES = {"tensorflow": "tf", "numpy": "np"}
 #: What makes the pools of the libraries have one thread.
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1",
@@ -51,14 +50,13 @@ class Library:
     def names(self) -> dict[str, Any]:
         """What an expression may name: the library, its base, NumPy, and the arrays of the formulas."""
         known: dict[str, Any] = {"np": np}
-        for module in self.adapter.requires:
-            known[module] = known[ALIASES.get(module, module)] = importlib.import_module(module)
-        known[self.adapter.library] = self.lib
-        known["run"] = getattr(importlib.import_module(type(self.adapter).__module__), "run", None)
+        if (text := written(self.adapter.library)) is not None:
+            exec(f"{NUMPY}\n{text.imports}", known)
         return known | {name: self._put(array) for name, array in arrays().items()}
 
     def _put(self, array: Any) -> Any:
-        return self.adapter.put(self.lib, array, array.dtype.name, "cpu")
+        dtype = array.dtype.name
+        return self.adapter.put(self.lib, array.view(np.uint16) if dtype == "bfloat16" else array, dtype, "cpu")
 
     def ask(self, unit: dict[str, Any]) -> dict[str, Any]:
         """Answer a unit; exceptions are answers too."""
@@ -77,14 +75,19 @@ class Library:
 
     def _results(self, unit: dict[str, Any], inputs: list[Any]) -> dict[str, Any]:
         if unit["expression"]:
-            result = eval(unit["expression"], dict(self.names))  # our own table of formulas
-            value, dtype = self._get(result)
-            return {"status": "measured", "dtype": dtype, "value": packed(value)}
+            names = {**self.names, **dict(zip("xy", map(self._put, inputs), strict=False))}
+            text = unit["expression"]
+            if unit["defaults"]:
+                text = defaults_passed(text, names)
+            value, dtype = self._get(eval(text, names))  # our own texts
+            return {"status": "measured", "dtype": dtype, "value": packed(value), "reason": text}
         if unit["tile"]:
             inputs = [np.concatenate([array] * unit["tile"]) for array in inputs]
         call = call_of(self.adapter, unit["form"], unit["call"], unit["encoding"], unit["options"])
-        function = self._function(unit, call)
         rows = len(inputs[0])
+        pad = unit["pad"] if not call.rowwise and 1 < rows < unit["pad"] else 0
+        inputs = [array[np.minimum(np.arange(pad), rows - 1)] for array in inputs] if pad else inputs
+        function = self._function(unit, call, inputs)
         if call.rowwise and rows > 1:
             if any(len(array) != rows for array in inputs):
                 raise ValueError("asked row by row, and there are not as many labels as rows")
@@ -97,6 +100,8 @@ class Library:
             result = function(*(self._put(array) for array in inputs))
             parts = [self._get(part) for part in (result if unit["work"] == "FB" else (result,))]
             joined, dtype = [array for array, _ in parts], parts[0][1]
+        if pad:
+            joined = [array[:rows] if len(array) == pad else array for array in joined]
         if unit["tile"]:
             joined = [_extremes(array, unit["tile"]) for array in joined[:1]]
         named = dict(zip(("value", "grad"), map(packed, joined), strict=False))
@@ -127,10 +132,13 @@ class Library:
         array, dtype = self.adapter.get(self.lib, result)
         return np.asarray(array, np.float64), dtype
 
-    def _function(self, unit: dict[str, Any], call: Call) -> Callable[..., Any]:
-        key = tuple(unit[name] for name in ("form", "call", "encoding", "options", "mode", "work"))
-        if unit["mode"].startswith("compile") and key not in self._built:
-            self._built.clear()  # building resets the compiler
+    def _function(self, unit: dict[str, Any], call: Call, inputs: list[Any]) -> Callable[..., Any]:
+        key = tuple(str(unit[name]) for name in ("form", "call", "encoding", "options", "mode", "work"))
+        if unit["mode"].startswith("compile"):
+            # one signature a function: torch.compile gives up after eight
+            key += tuple(f"{array.dtype}{array.shape}" for array in inputs)
+            if key not in self._built:
+                self._built.clear()  # building resets the compiler
         if key not in self._built:
             vector = form_of(unit["form"]).vector_value
             mode, work = unit["mode"], unit["work"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,15 +11,17 @@ import pytest
 from lossbench.harness.adapters import LIBRARIES
 from lossbench.harness.semantics import plan
 from lossbench.harness.semantics.ask import Answer, Ask, answer_of, f32, packed, unpacked
-from lossbench.harness.semantics.conventions import COLUMNS, cases
+from lossbench.harness.semantics.conventions import COLUMNS, FLOATS, cases
 from lossbench.harness.semantics.verdicts import (
     DIED,
     NAN,
+    NONE,
     RAISES,
     RIGHT,
     SILENT,
     WARNED_WRONG,
     WARNS,
+    Verdict,
     certified,
     convention,
 )
@@ -49,6 +52,25 @@ def test_asks_have_names_of_their_own(library):
     assert len(ids) == len(set(ids)) > 0
 
 
+@pytest.mark.parametrize("dtype", plan.DTYPES)
+@pytest.mark.parametrize("subject", LABELLED, ids=str)
+def test_labels_of_another_format_are_those_and_no_number_changes(subject, dtype):
+    for case in cases(*subject, dtype)[0]:
+        assert case.dtype == dtype and (case.x.astype(np.float32).astype(dtype) == case.x).all()
+        if case.column == "float" and case.encoding != "index":
+            assert case.y.dtype.name in FLOATS and case.y.dtype.name != dtype
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_what_is_not_asked_in_a_format_says_why(library):
+    adapter = plan.adapter_of(library)
+    asked = {(s.call, s.mode, s.dtype) for s in plan.subjects(library)}
+    every = {(call.name, mode, dtype) for call in adapter.calls for mode in adapter.modes for dtype in plan.DTYPES}
+    told = {(call, mode, dtype): why for call, mode, dtype, why in plan.absent(library, False)}
+    assert asked | set(told) == every
+    assert all(len(why.split()) > 2 for why in told.values())
+
+
 def one(column, form="softmax_xent", encodings=("index", "onehot", "soft")):
     return next(case for case in cases(form, "", encodings)[0] if case.column == column)
 
@@ -69,6 +91,8 @@ def test_verdicts():
     assert told(case, np.tile(want, (4, 1))) == SILENT  # broadcast
     assert convention(case, Answer("raised", "ValueError: no")).verdict == RAISES
     assert convention(case, Answer("died", "killed by signal 11")).verdict == DIED
+    assert convention(case, Answer("timeout", "no word for 120 s")).verdict == DIED
+    assert convention(case, Answer("unavailable", "was not asked")) == Verdict(NONE, "unavailable: was not asked")
 
 
 def test_a_silent_result_says_by_how_much():
@@ -107,10 +131,12 @@ def test_the_zero_one_label_of_a_margin_loss_means_the_binary_loss():
 
 
 @pytest.mark.parametrize(
-    "array", [f32([0.1, np.nan, -np.inf]), np.array([[1, -100]]), np.array([True, False]), np.zeros((0, 3))]
-)
+    "array",
+    [f32([0.5, -1.0]).astype("bfloat16"), f32([0.1, np.nan, -np.inf]), np.array([[1, -100]]), np.array([True, False]),
+     np.zeros((0, 3))],
+)  # fmt: skip
 def test_arrays_travel_unchanged(array):
-    back = unpacked(packed(array))
+    back = unpacked(json.loads(json.dumps(packed(array))))
     assert back.dtype == array.dtype and back.shape == array.shape
     np.testing.assert_array_equal(back, array)
 
