@@ -1,7 +1,7 @@
-"""The short way for calls that look like an earlier one: same form, shapes, dtypes, no options.
+"""The short way for calls that look like an earlier one: same form, shapes, dtypes, reduction, no options.
 
-What the first such call found out (which kernel, which checks, the layout of its arguments) is kept a thread, so
-that a small call spends its time in the kernel. Labels are checked every time.
+What the first such call found out (which kernel, the layout of its arguments) is kept a thread, so that a call spends
+its time in the kernel. Labels are checked every time.
 """
 
 from __future__ import annotations
@@ -102,9 +102,12 @@ class Memory:
         plan = call.plan(quantities)
         if plan is None or type(x) is not np.ndarray or not (y is None or type(y) is np.ndarray):
             return
+        key = _key(quantities, x, y, reduction)
+        if key in self._recipes:
+            return  # it was not for this call: a result needed NumPy
         if len(self._recipes) >= _KINDS:
             self._recipes.clear()
-        self._recipes.setdefault(_key(quantities, x, y, reduction), Recipe(call, plan, quantities))
+        self._recipes[key] = Recipe(call, plan, quantities)
 
 
 def _key(quantities: tuple[str, ...], x: Array, y: Any, reduction: str) -> Any:
