@@ -9,10 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
     from lossbench.reports.results import Results
 
@@ -33,58 +29,39 @@ def write(folder: Path, say: Callable[[str], None], tell: bool = False) -> list[
 
 def _print(results: Results) -> None:
     """native's duels and goals on the terminal."""
-    console = Console()
-    _print_duels(results, console)
-    _print_goals(results, console)
+    _print_duels(results)
+    _print_goals(results)
 
 
-def _print_duels(results: Results, console: Console) -> None:
+def _print_duels(results: Results) -> None:
     """The strongest rival of each work."""
     from lossbench.reports.duels import duels, strongest, table
 
     found = strongest(duels(results))
     if not found:
         return
-    shown = _table("lossbench.native against the strongest rival of each work (all: report.html)")
-    shown.add_column("work, rival", overflow="fold")
-    for column in ("x native's time", "prepared", "native is", "errors, ulp"):
-        shown.add_column(column, justify="right", no_wrap=True)
+    print("Times of the strongest rival of each work over those of lossbench.native (all rivals: report.html)")
     for work, rival, ratio, spread, verdict, prepared, its_spread, its_verdict, error, own in table(found, "").rows:
-        shown.add_row(
-            f"{work.text}\n  {rival.text}",
-            f"{ratio.text}\n({spread.text})",
-            f"{prepared.text}\n({its_spread.text})",
-            f"{verdict.text}\n{its_verdict.text}",
-            f"rival {error.text}\nnative {own.text}",
-        )
-    console.print(shown)
+        print(f"{work.text}\n  {rival.text}, largest error {error.text} ulp, native's {own.text}")
+        checked = f"{ratio.text:>6} {f'({spread.text})':<15} {verdict.text:<9}"
+        print(f"  {checked} prepared {prepared.text:>6} {f'({its_spread.text})':<15} {its_verdict.text}".rstrip())
 
 
-def _print_goals(results: Results, console: Console) -> None:
+def _print_goals(results: Results) -> None:
     """How many goals are met, and those that are not."""
     from lossbench.reports.goals import MISSED, OPEN, counts, outcomes, table
 
     found = outcomes(results)
     if not found:
         return
-    console.print(f"Goals of lossbench.native: {counts(found)} (lossbench run --only goals times them all)")
+    print(f"Goals of lossbench.native: {counts(found)} (lossbench run --only goals times them all)")
     below = [o for o in found if o.verdict in (MISSED, OPEN)]
     if not below:
         return
-    shown = _table("not met (all goals: report.html)")
-    shown.add_column("work, rival", overflow="fold")
-    for column in ("against", "goal", "measured", "goal is"):
-        shown.add_column(column, justify="right")
+    print("Not met (all goals: report.html):")
     for work, against, goal, measured, spread, verdict, rival in table(below, "").rows:
-        shown.add_row(f"{work.text}\n  {rival.text}", against.text, goal.text,
-                      f"{measured.text}\n({spread.text})", verdict.text)  # fmt: skip
-    console.print(shown)
-
-
-def _table(title: str) -> Table:
-    shown = Table(title=title)
-    shown.title_justify, shown.box, shown.pad_edge = "left", SIMPLE_HEAD, False
-    return shown
+        print(f"{work.text}, against {against.text}\n  {verdict.text}: {measured.text} ({spread.text}), "
+              f"wanted {goal.text}; {rival.text}")  # fmt: skip
 
 
 def main(arguments: argparse.Namespace) -> int:
