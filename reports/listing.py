@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lossbench.harness.semantics.ask import DTYPE
 from lossbench.reports.blocks import Block, Bullets, Cell, Section, Table
 from lossbench.reports.defects import Finding
@@ -36,14 +38,14 @@ def what(finding: Finding) -> str:
     if "want" in r and "point" in r:
         return f"gives {_numbers(r['got'])}, exact is {_numbers(r['want'])}"
     if "follows" in r:
-        return f"gives {_numbers([r['values']])}, that is: {r['follows']}"
+        return f"gives {_numbers(r['values'])}, that is: {r['follows']}"
     if "law" in r and "values" in r and r["law"] != "digits":
         return f"{r['text']} should be equal"
     return str(r.get("text", ""))
 
 
-def _numbers(values: Sequence[float]) -> str:
-    texts = [f"{value:.6g}" for value in values]
+def _numbers(values: float | Sequence[float]) -> str:
+    texts = [f"{value:.6g}" for value in np.ravel(values)]
     return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 
