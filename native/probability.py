@@ -100,7 +100,9 @@ class Normalized:
             lambda e: pair.where(e.at(self.top), row.number(0.0), row.number(probability(e))), row.label
         )
         largest = probability(Element(row.pick(self.top), wide=row.wide))
-        self.total = self.beside + largest
+        total = self.beside + largest
+        # Masses that are all 0 have no distribution.
+        self.total: Number = pair.where(pair.high(total) == 0.0, np.nan, total)
 
     def rest(self, e: Element) -> Number:
         """Q - q_k."""

@@ -208,3 +208,12 @@ def test_nan_and_infinity_in_every_dtype(formats, dtype):
     got = native.sigmoid_bce(z, np.ones(4, dtype=z.dtype)).astype(float)
     matches(got[:3], [0, inf, nan])
     assert got[3] > 0
+
+
+def test_masses_that_are_all_zero_have_no_distribution():
+    form = native.prob_xent
+    q = np.zeros((1, 2), np.float32)
+    for y in (np.array([1]), np.float32([[0, 1]]), np.float32([[0.5, 0.5]])):
+        matches(form(q, y, normalized=True), [nan])
+        for derivative in (form.grad, form.hess_diag):
+            matches(derivative(q, y, normalized=True), [[nan, nan]])
