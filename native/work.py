@@ -70,8 +70,8 @@ class Work:
     def plan(self, quantities: tuple[str, ...]) -> Plan | None:
         """Return the call as one kernel on the arrays themselves, or None where there is more to do.
 
-        The kernel reads the bound arrays and writes the outputs, so nothing may have to be converted, weighed or
-        reduced. It does not look at the labels.
+        The kernel reads the bound arrays and writes the outputs, or sums of groups of cases; integer labels are copied
+        to a format that it reads. Nothing else may have to be converted or weighed. It does not look at the labels.
         """
         compiled, options = choice.engine(), self.options
         lone = self.cotangent is None and options.sample_weight is None and options.ignore is None
