@@ -7,7 +7,6 @@ import json
 import os
 import statistics
 import sys
-import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -62,34 +61,21 @@ def command(job_file: Path) -> list[str]:
 
 
 def main(job_path: str) -> int:
-    """Run pytest-benchmark on a job and relay the event file to standard output, line by line."""
+    """Run pytest-benchmark on a job; events go straight to standard output, so that none is lost by what comes next."""
     import pytest
 
     job_file = Path(job_path)
     job = json.loads(job_file.read_text(encoding="utf-8"))
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    relay = os.pipe()
-    os.set_inheritable(relay[1], True)
-    job["events"] = f"/dev/fd/{relay[1]}"
+    job["events"] = f"/dev/fd/{os.dup(1)}"
+    os.dup2(2, 1)  # what pytest or a library prints is no event
     job_file.write_text(json.dumps(job), encoding="utf-8")
     os.environ["LOSSBENCH_JOB"] = str(job_file)
-    def pump() -> None:
-        with os.fdopen(relay[0], encoding="utf-8") as lines:
-            for line in lines:
-                events.write(line)
-                events.flush()
-
-    pumping = threading.Thread(target=pump, daemon=True)
-    pumping.start()
     module = importlib.util.find_spec("lossbench.harness.benchmark")
     assert module is not None and module.origin is not None
     options = ["-q", "--no-header", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(job_file.parent)]
     options += ["--import-mode=importlib", "-W", "ignore", "--benchmark-disable-gc", "--benchmark-columns=median"]
     options += [f"--benchmark-json={job_file.with_suffix('.benchmark.json')}", module.origin]
     code = pytest.main(options)
-    os.close(relay[1])
-    pumping.join(timeout=5)
     return 0 if code in (0, 5) else int(code)
 
 
