@@ -16,7 +16,7 @@ from llvmlite import ir
 from . import pair, storage
 from .element import Element
 from .pair import Number, Pair
-from .trace import F64, I8, I64, Lane, Trace
+from .trace import F64, I8, I64, Lane, Trace, barrier
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,7 @@ def chunks(trace: Trace, start: Any, stop: Any, body: Callable[[Any, Any], None]
     i = b.load(place, typ=I64)
     b.cbranch(b.icmp_signed("<", i, b.load(limit, typ=I64)), plain, after)
     b.position_at_end(plain)
+    barrier(b)
     body(i, None)
     b.store(b.add(i, step), place)
     b.branch(head)

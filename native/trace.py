@@ -115,16 +115,44 @@ class Lane:
         return Lane(self.trace, self.trace.builder.not_(self.code))
 
 
+def barrier(builder: Any, *places: Any) -> None:
+    """Have the compiler believe that memory changes here, what is at these places included."""
+    kind = ir.FunctionType(ir.VoidType(), [place.type for place in places])
+    builder.asm(kind, "", ",".join(["r"] * len(places) + ["~{memory}"]), list(places), side_effect=True)
+
+
 class Trace:
     """The block that instructions are appended to, and the operations that lanes need beyond operators."""
 
     def __init__(self, builder: Any, width: int) -> None:
         """Take an llvmlite builder; width: lanes in a vector."""
         self.builder, self.width = builder, width
+        self._constants: dict[str, Any] = {}
 
     def constant(self, x: float, like: Any) -> Any:
         """Return a constant of a type of float64 or float32."""
         return ir.Constant(like, [float(x)] * like.count if isinstance(like, ir.VectorType) else float(x))
+
+    def operand(self, x: float, like: Any) -> Any:
+        """Return a constant for an operation: read from memory, where it is the operand of an instruction.
+
+        A constant that the compiler knows is loaded before the loop and, where there are more of them than
+        registers, spilled, so that it is loaded once more in the loop, by an instruction of its own.
+        """
+        if not isinstance(like, ir.VectorType) or x in (0.0, 1.0, -1.0):
+            return self.constant(x, like)
+        return self._remembered(self.constant(x, like))
+
+    def _remembered(self, constant: Any) -> Any:
+        """Return a constant, read from memory."""
+        b, key = self.builder, str(constant)
+        if key not in self._constants:
+            with b.goto_entry_block():
+                place = b.alloca(constant.type)
+                b.store(constant, place)
+                barrier(b, place)
+            self._constants[key] = place
+        return b.load(self._constants[key], typ=constant.type)
 
     def splat(self, code: Any, count: int) -> Any:
         """Return a vector of equal elements."""
@@ -140,7 +168,7 @@ class Trace:
         alike = []
         for c in codes:
             if not hasattr(c, "type"):
-                c = self.constant(c, ir.VectorType(F64, count) if count else F64)
+                c = self.operand(c, ir.VectorType(F64, count) if count else F64)
             elif count and not isinstance(c.type, ir.VectorType):
                 c = self.splat(c, count)
             alike.append(c)
