@@ -1,17 +1,17 @@
 """The building blocks: forms of x alone. Their methods are those of `form.Block`.
 
 Error, the same for all of them and for both implementations, of every unreduced value and derivative: float16,
-bfloat16 and float32 are computed in float64 and rounded once, at most 0.51 ulp of the exact value of the stored
-inputs (correctly rounded on every float16 and bfloat16 input of the forms of one logit or probability); float64
-is computed in pairs of float64, at most 1.0 ulp. Where a form cancels by its nature, as its Gradient says, 2^-40
-(float64: 2^-80) times the sum of the absolute terms comes on top. Sums and means: at most 1.0 ulp of the exact
-result of the exact values. Suites: tests/native/test_suites.py on the suites of `lossbench.suites`,
+bfloat16 and float32 are computed in float64, or float32 in pairs of float32, and rounded once, at most 0.51 ulp of
+the exact value of the stored inputs (correctly rounded on every float16 and bfloat16 input of the forms of one logit
+or probability); float64 is computed in pairs of float64, at most 1.0 ulp. Where a form cancels by its nature, as its
+Gradient says, 2^-40 (float64: 2^-80) times the sum of the absolute terms comes on top. Sums and means: at most 1.0
+ulp of the exact result of the exact values. Suites: tests/native/test_suites.py on the suites of `lossbench.suites`,
 test_exhaustive.py, test_options.py. NaN in gives NaN out.
 """
 
 from __future__ import annotations
 
-from . import binary, categorical
+from . import binary, categorical, margin
 from .form import Block
 from .formula import Formula, Stage
 
@@ -33,6 +33,7 @@ class Sigmoid(Block):
     name = "sigmoid"
     formula = Formula(
         elements={"value": binary.sigmoid, "grad": binary.slope, "hess": binary.bend},
+        margin=margin.SIGMOID,
     )
 
 
@@ -53,6 +54,7 @@ class LogSigmoid(Block):
     name = "log_sigmoid"
     formula = Formula(
         elements={"value": binary.log_sigmoid, "grad": binary.complement, "hess": binary.log_sigmoid_hess},
+        margin=margin.LOG_SIGMOID,
     )
 
 
@@ -73,6 +75,7 @@ class Softplus(Block):
     name = "softplus"
     formula = Formula(
         elements={"value": binary.softplus, "grad": binary.sigmoid, "hess": binary.slope},
+        margin=margin.SOFTPLUS,
     )
 
 

@@ -61,6 +61,57 @@ THIRD: Final[tuple[float, float]] = (
     h("0x1.5555555555555p-2"),
     h("0x1.5555555555555p-56"),
 )
+#: 8 log2(e) in float32
+EIGHTHS: Final[float] = h("0x1.7154760000000p+3")
+#: ln(2)/8 as two float32; x - k times the first is exact for float32 x and the nearest k
+EIGHTH: Final[tuple[float, float]] = (
+    h("0x1.62e4300000000p-4"),
+    h("-0x1.05c6100000000p-32"),
+)
+#: 2^(i/8) in float32
+POWERS: Final[tuple[float, ...]] = (
+    h("0x1.0000000000000p+0"),
+    h("0x1.172b840000000p+0"),
+    h("0x1.306fe00000000p+0"),
+    h("0x1.4bfdae0000000p+0"),
+    h("0x1.6a09e60000000p+0"),
+    h("0x1.8ace540000000p+0"),
+    h("0x1.ae89fa0000000p+0"),
+    h("0x1.d5818e0000000p+0"),
+)
+#: what these lack, relative to them
+POWERS_REST: Final[tuple[float, ...]] = (
+    h("0x0.0p+0"),
+    h("-0x1.9c0c220000000p-27"),
+    h("0x1.1250020000000p-25"),
+    h("-0x1.0a35500000000p-25"),
+    h("0x1.26055c0000000p-26"),
+    h("0x1.67a1ca0000000p-28"),
+    h("-0x1.f9c3040000000p-27"),
+    h("-0x1.a5217c0000000p-28"),
+)
+#: numbers near 7/(7+i) in float32
+INVERSES: Final[tuple[float, ...]] = (
+    h("0x1.0000000000000p+0"),
+    h("0x1.c011980000000p-1"),
+    h("0x1.8e51500000000p-1"),
+    h("0x1.667e400000000p-1"),
+    h("0x1.45d5b40000000p-1"),
+    h("0x1.2ab4940000000p-1"),
+    h("0x1.13b7280000000p-1"),
+    h("0x1.00040c0000000p-1"),
+)
+#: minus their logarithms in float32, which err by 2^-35.2 at most
+LOGARITHMS: Final[tuple[float, ...]] = (
+    h("0x0.0p+0"),
+    h("0x1.11287c0000000p-3"),
+    h("0x1.0119c60000000p-2"),
+    h("0x1.6cf8100000000p-2"),
+    h("0x1.cec7d60000000p-2"),
+    h("0x1.13e65c0000000p-1"),
+    h("0x1.3ce7b40000000p-1"),
+    h("0x1.62dc180000000p-1"),
+)
 #: (exp(r)-1-r)/r^2, |r| <= ln(2)/2; error <= 2^-34.1
 EXP_SHORT: Final[tuple[float, ...]] = (
     h("0x1.0000003a1ccf8p-1"),
@@ -153,4 +204,18 @@ LOG_NEAR: Final[tuple[float, ...]] = (
     h("0x1.1120b4e00c5f8p-4"),
     h("0x1.de338fb8d18e2p-5"),
     h("0x1.eb101c2b869d7p-5"),
+)
+#: (exp(r)-1-r)/r^2 in float32, |r| <= ln(2)/16; error <= 2^-32.2
+EXP_SINGLE: Final[tuple[float, ...]] = (
+    h("0x1.0000000000000p-1"),
+    h("0x1.555c760000000p-3"),
+    h("0x1.55480e0000000p-5"),
+)
+#: (log1p(s)-s+s^2/2)/(-s^3/2) in float32, s in [-0.0624, 0.0714]; error <= 2^-35.0
+LOG_SINGLE: Final[tuple[float, ...]] = (
+    h("-0x1.5555540000000p-1"),
+    h("0x1.ffff500000000p-2"),
+    h("-0x1.99a3ec0000000p-2"),
+    h("0x1.5704620000000p-2"),
+    h("-0x1.1da8b20000000p-2"),
 )

@@ -11,9 +11,12 @@ from . import pair, storage
 from .element import Element
 from .formula import Formula
 from .loops import Layout, Memory, Reader, Variable, chunks, flag, folded, loop, masked, slot
+from .margin import Margin, Margins, fits
+from .operators import Lane
 from .pair import Number
 from .passes import TracedRow
-from .trace import F32, F64, I64, Lane, Trace
+from .trace import F32, F64, I64, Trace, element_of
+from .verify import unlike
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,14 @@ class Program:
     def cancels(self) -> bool:
         """Whether a quantity needs all digits of its terms."""
         return any(self.formula.exact(q, self.layout.labels == "index") for q in self.quantities)
+
+    @property
+    def margin(self) -> Margin | None:
+        """What float32 arithmetic computes the quantities from, where the arrays and the formula allow it."""
+        layout, margin = self.layout, self.formula.margin
+        stored = layout.dtype == "float32" and layout.value in ("rounded", "sums")
+        plain = layout.labels in ("", "plain") and layout.factor in ("", "one")
+        return margin if margin and stored and plain and margin.covers(self.quantities) else None
 
 
 def emit(trace: Trace, program: Program, memory: Memory) -> Any:
@@ -80,29 +91,80 @@ WRONG = -(2**62)
 def _wrong(trace: Trace, program: Program, memory: Memory) -> Any:
     """Append a look at the labels of these cases; return whether one is wrong."""
     if program.layout.labels == "index":
-        return _unlike(trace, "index", "int64", memory.labels[0], memory.start, memory.stop, memory.classes)
+        return unlike(trace, "index", "int64", memory.labels[0], memory.start, memory.stop, memory.classes)
     start, stop = memory.start, memory.stop
     if program.formula.rows:
         start, stop = (trace.builder.mul(x, memory.classes) for x in (start, stop))
-    return _unlike(trace, program.labels, program.layout.dtype, memory.labels[0], start, stop, memory.classes)
+    return unlike(trace, program.labels, program.layout.dtype, memory.labels[0], start, stop, memory.classes)
 
 
 def _elements(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
     reader = Reader(trace, memory, program.layout)
-    b = trace.builder
+    margin = program.margin if trace.register else None
+    factor = reader.factor(memory.start, 0) if margin and program.layout.factor else None
 
     def vector(i: Any, mask: Any) -> None:
-        e = reader.element(i, mask, reader.factor(i, trace.width, mask), program.cancels, None, 0.0)
-        bare = Element(e.z, e.labels, None, wide=e.wide, cancels=e.cancels)
-        bare._known = e._known
-        spoilt = Spoilt(trace, trace.width)
-        for q in program.quantities:
-            x = program.formula.element(q)(bare if q == "value" else e)
-            spoilt.add(x, _write(trace, program, memory, q, i, x, mask, total), mask)
-        place = b.sdiv(i, ir.Constant(I64, trace.width))
-        flag(trace, memory, place, spoilt.any(), count)
+        if margin is None:
+            spoilt = Spoilt(trace, trace.width)
+            for q, x in _quantities(trace, program, reader, i, mask):
+                spoilt.add(x, _write(trace, program, memory, q, i, x, mask, total), mask)
+            bad = spoilt.any()
+        else:
+            results, bad = _short(trace, program, reader, margin, factor, i, mask)
+            for q, x in results.items():
+                _write(trace, program, memory, q, i, x, mask, total)
+        flag(trace, memory, trace.builder.sdiv(i, ir.Constant(I64, trace.width)), bad, count)
 
     chunks(trace, memory.start, memory.stop, vector)
+
+
+def _quantities(trace: Trace, program: Program, reader: Reader, i: Any, mask: Any) -> list[tuple[str, Number]]:
+    """Compute the quantities of a vector of elements."""
+    e = reader.element(i, mask, reader.factor(i, trace.width, mask), program.cancels, None, 0.0)
+    bare = Element(e.z, e.labels, None, wide=e.wide, cancels=e.cancels)
+    bare._known = e._known
+    return [(q, program.formula.element(q)(bare if q == "value" else e)) for q in program.quantities]
+
+
+def _short(
+    trace: Trace, program: Program, reader: Reader, margin: Margin, factor: Any, i: Any, mask: Any
+) -> tuple[dict[str, Lane], Any]:
+    """Compute the quantities of a vector of elements in float32 arithmetic; return them, and whether one is spoilt.
+
+    Where there are elements that need more, all are computed in float64, too, and what these need is taken from there:
+    an element's result does not depend on its neighbours.
+    """
+    b, memory = trace.builder, reader.memory
+    z = Lane(trace, storage.raw(trace, memory.x, i, "float32", trace.width, mask))
+    y = None
+    if program.layout.labels:
+        y = Lane(trace, storage.raw(trace, memory.labels[0], i, "float32", trace.width, mask))
+    parts = None
+    if factor is not None:
+        near = Lane(trace, b.fptrunc(factor.code, F32))
+        rest = factor - Lane(trace, b.fpext(near.code, F64))
+        parts = near, Lane(trace, b.fptrunc(rest.code, F32))
+    margins = Margins(margin, z, y, factor is not None)
+    good = margins.good if factor is None else margins.good & fits(factor)
+    other = (~good).code if mask is None else b.and_((~good).code, mask)
+    places = {}
+    for q in program.quantities:
+        x = margins.quantity(q, parts)
+        if q == "value" and program.layout.value == "sums":
+            x = storage.widened(trace, x.high.code, "float32") + storage.widened(trace, x.low.code, "float32")
+        code = pair.rounded(x).code
+        places[q] = code.type, slot(trace, code.type, code)
+    bad = slot(trace, ir.IntType(1), ir.Constant(ir.IntType(1), 0))
+    with b.if_then(trace.any(Lane(trace, other)), likely=False):
+        spoilt = Spoilt(trace, trace.width)
+        for q, x in _quantities(trace, program, reader, i, mask):
+            kind, place = places[q]
+            long = storage.narrowed(trace, pair.rounded(x), "float32" if element_of(kind) == F32 else "float64")
+            spoilt.add(x, long, other)
+            b.store(b.select(other, long, b.load(place, typ=kind)), place)
+        b.store(spoilt.any(), bad)
+    results = {q: Lane(trace, b.load(place, typ=kind)) for q, (kind, place) in places.items()}
+    return results, b.load(bad, typ=ir.IntType(1))
 
 
 class Spoilt:
@@ -118,11 +180,11 @@ class Spoilt:
 
     def add(self, x: Number, stored: Any, mask: Any = None) -> None:
         """Take a result and how it was stored: twice as many float32 are looked at in one instruction."""
-        code = stored if storage.element(stored) == F32 else pair.rounded(x).code
+        code = stored if element_of(stored.type) == F32 else pair.rounded(x).code
         zero = self.trace.constant(0.0, code.type)
         if mask is not None:  # results of masked elements are those of a filler, and may be anything
             code = self.trace.builder.select(mask, code, zero)
-        kind, place = self._sums[storage.element(code)]
+        kind, place = self._sums[element_of(code.type)]
         total = self.trace.fused_code(code, zero, self.trace.builder.load(place, typ=kind))
         self.trace.builder.store(total, place)
 
@@ -193,49 +255,3 @@ def _vectors(
             spoilt.add(x, _write(trace, program, memory, q, at, x, mask, None), mask)
 
     row.each(write)
-
-
-def emit_check(trace: Trace, kind: str, dtype: str, memory: Memory) -> Any:
-    """Append a pass over the labels start .. stop-1 of x; return whether one is not of a kind of `check.RANGES`.
-
-    kind "index": int64 below `classes`, none below 0. NaN is of every other kind.
-    """
-    wrong = _unlike(trace, kind, dtype, memory.x, memory.start, memory.stop, memory.classes)
-    return trace.builder.zext(wrong, I64)
-
-
-def _unlike(trace: Trace, kind: str, dtype: str, labels: Any, start: Any, stop: Any, classes: Any) -> Any:
-    b = trace.builder
-    many = Trace(b, trace.width * 2)  # numbers as they are stored, several vectors at once
-    truths = ir.VectorType(ir.IntType(1), many.width)
-    seen = slot(trace, truths, ir.Constant(truths, None))
-
-    def vector(i: Any, mask: Any) -> None:
-        code = storage.raw(many, labels, i, dtype, many.width, mask)
-        bad = _bad(many, code, kind, dtype, classes)
-        if mask is not None:
-            bad = b.and_(bad, mask)
-        b.store(b.or_(b.load(seen, typ=truths), bad), seen)
-
-    chunks(many, start, stop, vector)
-    return many.any(Lane(many, b.load(seen, typ=truths)))
-
-
-def _bad(trace: Trace, code: Any, kind: str, dtype: str, classes: Any) -> Any:
-    """Return which labels are not of their kind."""
-    b = trace.builder
-    if kind == "index":
-        return b.icmp_unsigned(">=", code, trace.splat(classes, trace.width))
-    if dtype not in ("float32", "float64"):
-        code = storage.widened(trace, code, dtype).code
-
-    def number(x: float) -> Any:
-        return ir.Constant(code.type, [x] * trace.width)
-
-    if kind == "unit":
-        return b.or_(b.fcmp_ordered("<", code, number(0.0)), b.fcmp_ordered(">", code, number(1.0)))
-    if kind == "bits":
-        return b.and_(b.fcmp_ordered("!=", code, number(0.0)), b.fcmp_ordered("!=", code, number(1.0)))
-    if kind == "signs":
-        return b.and_(b.fcmp_ordered("!=", code, number(1.0)), b.fcmp_ordered("!=", code, number(-1.0)))
-    return b.or_(b.fcmp_ordered("<", code, number(0.0)), b.fcmp_ordered("==", code, number(float("inf"))))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .element import Element, Row
+from .margin import Margin
 from .pair import Number
 
 
@@ -39,13 +40,14 @@ class Formula:
 
     elements: quantity -> function of an Element, for forms of single elements. stages: quantity -> Stage, for
     forms of rows; indexed: those that differ for a class index. cancels: quantities that cancel by their nature
-    and get all digits there are.
+    and get all digits there are. margin: the form as one of a margin, which float32 arithmetic computes.
     """
 
     elements: Mapping[str, Callable[[Element], Number]] = field(default_factory=dict)
     stages: Mapping[str, Stage] = field(default_factory=dict)
     indexed: Mapping[str, Stage] = field(default_factory=dict)
     cancels: frozenset[str] = frozenset()
+    margin: Margin | None = None
 
     @property
     def rows(self) -> bool:

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
-from numba.core import types
+from numba.core import codegen, config, types
 from numba.extending import intrinsic
 
-from .emit import Program, emit, emit_check
+from .emit import Program, emit
 from .loops import Layout, Memory
 from .programs import form_of, formula_of
 from .trace import I64, Trace
+from .verify import emit_check
 
 ARGUMENTS = (
     *("x", "label 0", "label 1", "label 2", "label 3", "factor", "factor low", "value", "value low", "grad", "hess"),
@@ -47,6 +48,15 @@ def width(rows: bool, dtype: str) -> int:
     return 16 if dtype == "float64" else 2 * few
 
 
+@cache
+def register() -> int:
+    """Return the float32 in a register that one instruction permutes, or 0 where the target has no such instruction."""
+    numba_config: Any = config
+    host: Any = codegen.get_host_cpu_features
+    features = str(numba_config.CPU_FEATURES or host()).split(",")
+    return 16 if "+avx512f" in features else 8 if "+avx2" in features else 0
+
+
 def program_of(name: str) -> Program:
     """Return the program that a kernel's name says."""
     form, options, quantities, dtype, labels, factor, value = name.split("|")
@@ -67,7 +77,7 @@ def _run(typing: Any, name: Any, arguments: Any) -> Any:
     if not isinstance(name, types.StringLiteral):
         return None
 
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         array = context.make_array(signature.args[1])(context, builder, values[1])
 
         def argument(k: int) -> Any:
@@ -84,9 +94,10 @@ def _run(typing: Any, name: Any, arguments: Any) -> Any:
             _, kind, dtype = text.split("|")
             return emit_check(Trace(builder, width(False, dtype)), kind, dtype, memory)
         program = program_of(text)
-        return emit(Trace(builder, width(program.formula.rows, program.layout.dtype)), program, memory)
+        lanes = width(program.formula.rows, program.layout.dtype)
+        return emit(Trace(builder, lanes, register()), program, memory)
 
-    return types.int64(name, arguments), codegen
+    return types.int64(name, arguments), generate
 
 
 def _resolved(builder: Any, given: Any, offset: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Operations on lanes of float64: NumPy arrays, or values of a kernel that is being compiled.
+"""Operations on lanes of float64: NumPy arrays, or values of a kernel that is being compiled, also of float32.
 
 The formulas of this package are written once, with operators and the functions below. Run on NumPy arrays they
 compute; run on `traced` lanes (see `trace`) they write the instructions of a kernel. A lane is an array that
@@ -123,12 +123,13 @@ def polynomial(coefficients: tuple[float, ...], x: Lane) -> Lane:
     The two halves wait for each other only at the end; one chain would keep a processor waiting.
     """
     if len(coefficients) < 4:
-        return _horner(coefficients, x)
+        return horner(coefficients, x)
     square = x * x
-    return fused(_horner(coefficients[1::2], square), x, _horner(coefficients[0::2], square))
+    return fused(horner(coefficients[1::2], square), x, horner(coefficients[0::2], square))
 
 
-def _horner(coefficients: tuple[float, ...], x: Lane) -> Lane:
+def horner(coefficients: tuple[float, ...], x: Lane) -> Lane:
+    """Return the sum of c_k x^k in one chain."""
     total: Lane = coefficients[-1]
     for c in coefficients[-2::-1]:
         total = fused(total, x, c)

@@ -15,8 +15,9 @@ from llvmlite import ir
 
 from . import pair, storage
 from .element import Element
+from .operators import Lane
 from .pair import Number, Pair
-from .trace import F64, I8, I64, Lane, Trace, barrier
+from .trace import F64, I8, I64, Trace, barrier
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,17 @@
 """The losses: forms of logits or probabilities and labels. Their methods are those of `form.Loss`.
 
 Error, the same for all of them and for both implementations, of every unreduced value and derivative: float16,
-bfloat16 and float32 are computed in float64 and rounded once, at most 0.51 ulp of the exact value of the stored
-inputs (correctly rounded on every float16 and bfloat16 input of the forms of one logit or probability); float64
-is computed in pairs of float64, at most 1.0 ulp. Where a form cancels by its nature, as its Gradient says, 2^-40
-(float64: 2^-80) times the sum of the absolute terms comes on top. Sums and means: at most 1.0 ulp of the exact
-result of the exact values. Suites: tests/native/test_suites.py on the suites of `lossbench.suites`,
+bfloat16 and float32 are computed in float64, or float32 in pairs of float32, and rounded once, at most 0.51 ulp of
+the exact value of the stored inputs (correctly rounded on every float16 and bfloat16 input of the forms of one logit
+or probability); float64 is computed in pairs of float64, at most 1.0 ulp. Where a form cancels by its nature, as its
+Gradient says, 2^-40 (float64: 2^-80) times the sum of the absolute terms comes on top. Sums and means: at most 1.0
+ulp of the exact result of the exact values. Suites: tests/native/test_suites.py on the suites of `lossbench.suites`,
 test_exhaustive.py, test_options.py. One NaN among the inputs of a value makes that value NaN.
 """
 
 from __future__ import annotations
 
-from . import bernoulli, binary, categorical, probability
+from . import bernoulli, binary, categorical, margin, probability
 from .form import Loss
 from .formula import Formula, Stage, each, unreduced
 
@@ -109,6 +109,7 @@ class SigmoidBce(Loss):
     name = "sigmoid_bce"
     formula = Formula(
         elements={"value": binary.bce, "grad": binary.bce_grad, "hess": binary.bce_hess},
+        margin=margin.BCE,
         cancels=frozenset({"grad"}),
     )
     labels = "unit"
@@ -185,6 +186,7 @@ class MarginLogistic(Loss):
     name = "margin_logistic"
     formula = Formula(
         elements={"value": binary.margin, "grad": binary.margin_grad, "hess": binary.margin_hess},
+        margin=margin.LOGISTIC,
     )
     labels = "signs"
 

@@ -11,8 +11,9 @@ from . import pair, storage
 from .element import Element, Row
 from .elementary import Small
 from .loops import Position, Reader, Variable, Whole, chunks, folded, masked, parts_of, slot
+from .operators import Lane
 from .pair import Number, Pair
-from .trace import F64, I64, Lane, Trace
+from .trace import F64, I64, Trace
 
 #: sums of small terms below it are done again, scaled up
 _SMALL = 2.0**-900

@@ -9,7 +9,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from .trace import F32, F64, I8, I16, I32, I64, Lane, Trace
+from .operators import Lane
+from .trace import F32, F64, I8, I16, I32, I64, Trace, element_of
 
 #: dtype name -> element in memory
 KINDS = {"float16": I16, "bfloat16": I16, "float32": F32, "float64": F64, "int64": I64, "int8": I8}
@@ -55,11 +56,6 @@ def _bits(fill: float, dtype: str) -> int:
     return 0xFC00 if dtype == "float16" else 0xFF80
 
 
-def element(code: Any) -> Any:
-    """Return the type of a number, or of the numbers of a vector."""
-    return code.type.element if isinstance(code.type, ir.VectorType) else code.type
-
-
 def prefetch(trace: Trace, base: Any, index: Any, dtype: str, *, write: bool) -> None:
     """Have an element brought near that will be read, or written, soon; it need not exist."""
     how = [ir.Constant(I32, x) for x in (int(write), 3, 1)]  # into the nearest cache, as data
@@ -67,7 +63,7 @@ def prefetch(trace: Trace, base: Any, index: Any, dtype: str, *, write: bool) ->
 
 
 def store(trace: Trace, base: Any, index: Any, dtype: str, x: Lane, mask: Any = None) -> Any:
-    """Write float64 lanes, rounded once to the format, and return what was written."""
+    """Write lanes, rounded once to the format, and return what was written."""
     pointer = address(trace, base, index, dtype)
     code = narrowed(trace, x, dtype)
     if mask is None:
@@ -103,10 +99,10 @@ def widened(trace: Trace, code: Any, dtype: str) -> Lane:
 
 
 def narrowed(trace: Trace, x: Lane, dtype: str) -> Any:
-    """Return float64 lanes as elements of a format, rounded once to nearest, ties to even."""
+    """Return float64 lanes as elements of a format, rounded once to nearest, ties to even; float32 as they are."""
     b = trace.builder
     count = x.code.type.count if isinstance(x.code.type, ir.VectorType) else 0
-    if dtype == "float64":
+    if dtype == "float64" or (dtype == "float32" and element_of(x.code.type) == F32):
         return x.code
     if dtype == "float32":
         return b.fptrunc(x.code, _shape(F32, count))

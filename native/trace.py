@@ -1,6 +1,6 @@
-"""Lanes that write instructions: run on them, a formula becomes LLVM code for vectors of float64.
+"""Lanes that write instructions: run on them, a formula becomes LLVM code for vectors of float64, or of float32.
 
-A `Lane` wraps an LLVM value, one float64 or a vector of `width` of them, or the truth values of a comparison.
+A `Lane` wraps an LLVM value, one number or a vector of `width` of them, or the truth values of a comparison.
 Operators and the functions of `lanes` append to the block being built. No instruction carries a fast-math flag:
 what is written is what is computed, alone or in a vector, so results do not depend on the length of the input.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from .pair import Pair
+from .operators import Lane
 
 F64 = ir.DoubleType()
 F32 = ir.FloatType()
@@ -24,95 +24,9 @@ I8 = ir.IntType(8)
 _MAGIC = 1.5 * 2.0**52
 
 
-class Lane:
-    """One or more float64 being computed, or truth values."""
-
-    __slots__ = ("code", "magic", "trace")
-
-    def __init__(self, trace: Trace, code: Any, magic: Any = None) -> None:
-        """Wrap an LLVM value; magic: the same integer plus `_MAGIC`, where it is at hand."""
-        self.trace, self.code, self.magic = trace, code, magic
-
-    def _arithmetic(self, name: str, a: Any, b: Any) -> Any:
-        if isinstance(a, Pair) or isinstance(b, Pair):
-            return NotImplemented
-        left, right = self.trace.alike(a, b)
-        return Lane(self.trace, getattr(self.trace.builder, name)(left, right))
-
-    def _compared(self, how: str, other: Any) -> Lane:
-        left, right = self.trace.alike(self, other)
-        compare = self.trace.builder.fcmp_unordered if how == "!=" else self.trace.builder.fcmp_ordered
-        return Lane(self.trace, compare(how, left, right))
-
-    def __add__(self, other: Any) -> Any:
-        """Add."""
-        return self._arithmetic("fadd", self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        """Add."""
-        return self._arithmetic("fadd", other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        """Subtract."""
-        return self._arithmetic("fsub", self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        """Subtract."""
-        return self._arithmetic("fsub", other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        """Multiply."""
-        return self._arithmetic("fmul", self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        """Multiply."""
-        return self._arithmetic("fmul", other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        """Divide."""
-        return self._arithmetic("fdiv", self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        """Divide."""
-        return self._arithmetic("fdiv", other, self)
-
-    def __neg__(self) -> Lane:
-        """Change the sign."""
-        return Lane(self.trace, self.trace.builder.fneg(self.code))
-
-    def __lt__(self, other: Any) -> Lane:
-        """Compare; false where one is NaN."""
-        return self._compared("<", other)
-
-    def __gt__(self, other: Any) -> Lane:
-        """Compare; false where one is NaN."""
-        return self._compared(">", other)
-
-    def __ge__(self, other: Any) -> Lane:
-        """Compare; false where one is NaN."""
-        return self._compared(">=", other)
-
-    def __eq__(self, other: object) -> Lane:  # type: ignore[override]
-        """Compare; false where one is NaN."""
-        return self._compared("==", other)
-
-    def __ne__(self, other: object) -> Lane:  # type: ignore[override]
-        """Compare; true where one is NaN."""
-        return self._compared("!=", other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __and__(self, other: Lane) -> Lane:
-        """Both hold."""
-        return Lane(self.trace, self.trace.builder.and_(*self.trace.alike(self, other)))
-
-    def __or__(self, other: Lane) -> Lane:
-        """One holds."""
-        return Lane(self.trace, self.trace.builder.or_(*self.trace.alike(self, other)))
-
-    def __invert__(self) -> Lane:
-        """Does not hold."""
-        return Lane(self.trace, self.trace.builder.not_(self.code))
+def element_of(kind: Any) -> Any:
+    """Return the type of the numbers of a vector type, or the type itself."""
+    return kind.element if isinstance(kind, ir.VectorType) else kind
 
 
 def barrier(builder: Any, *places: Any) -> None:
@@ -124,9 +38,12 @@ def barrier(builder: Any, *places: Any) -> None:
 class Trace:
     """The block that instructions are appended to, and the operations that lanes need beyond operators."""
 
-    def __init__(self, builder: Any, width: int) -> None:
-        """Take an llvmlite builder; width: lanes in a vector."""
-        self.builder, self.width = builder, width
+    def __init__(self, builder: Any, width: int, register: int = 0) -> None:
+        """Take an llvmlite builder; width: lanes in a vector.
+
+        register: float32 in a register that one instruction of x86 permutes, 8 or 16; 0 where there is none.
+        """
+        self.builder, self.width, self.register = builder, width, register
         self._constants: dict[str, Any] = {}
 
     def constant(self, x: float, like: Any) -> Any:
@@ -164,11 +81,13 @@ class Trace:
     def alike(self, *values: Any) -> list[Any]:
         """Return lanes and floats as LLVM values of one shape: single ones are repeated beside a vector."""
         codes = [v.code if isinstance(v, Lane) else v for v in values]
-        count = max((c.type.count for c in codes if isinstance(getattr(c, "type", None), ir.VectorType)), default=0)
+        kinds = [c.type for c in codes if hasattr(c, "type")]
+        count = max((k.count for k in kinds if isinstance(k, ir.VectorType)), default=0)
+        element = F32 if any(element_of(k) == F32 for k in kinds) else F64
         alike = []
         for c in codes:
             if not hasattr(c, "type"):
-                c = self.operand(c, ir.VectorType(F64, count) if count else F64)
+                c = self.operand(c, ir.VectorType(element, count) if count else element)
             elif count and not isinstance(c.type, ir.VectorType):
                 c = self.splat(c, count)
             alike.append(c)
@@ -219,21 +138,40 @@ class Trace:
         return Lane(self, self.intrinsic(f"llvm.fabs.{self.suffix(x.code.type)}", x.code.type, [x.code]))
 
     def whole(self, code: Any) -> Any:
-        """Return the integer type with the shape of an LLVM value of float64."""
-        return ir.VectorType(I64, code.type.count) if isinstance(code.type, ir.VectorType) else I64
+        """Return the integer type with the shape and the size of an LLVM value."""
+        integer = I32 if element_of(code.type) == F32 else I64
+        return ir.VectorType(integer, code.type.count) if isinstance(code.type, ir.VectorType) else integer
 
     def integer(self, x: int, kind: Any) -> Any:
         """Return an integer constant."""
         return ir.Constant(kind, [x] * kind.count) if isinstance(kind, ir.VectorType) else ir.Constant(kind, x)
 
     def bits(self, x: Lane) -> Any:
-        """Return the bits of float64."""
+        """Return the bits of numbers."""
         return self.builder.bitcast(x.code, self.whole(x.code))
 
     def of_bits(self, code: Any) -> Lane:
-        """Return float64 of these bits."""
-        kind = ir.VectorType(F64, code.type.count) if isinstance(code.type, ir.VectorType) else F64
+        """Return the float64, or float32, of these bits."""
+        number = F32 if element_of(code.type) == I32 else F64
+        kind = ir.VectorType(number, code.type.count) if isinstance(code.type, ir.VectorType) else number
         return Lane(self, self.builder.bitcast(code, kind))
+
+    def looked_up(self, table: tuple[float, ...], index: Any) -> Lane:
+        """Return float32 of a table of 8; index: integers of 32 bits, whose last three say which."""
+        b, register = self.builder, self.register
+        kind = ir.VectorType(F32, register)
+        numbers = ir.Constant(kind, [*table] * (register // 8))
+        name = {8: "llvm.x86.avx2.permps", 16: "llvm.x86.avx512.permvar.sf.512"}[register]
+        nothing = ir.Constant(index.type, ir.Undefined)
+        parts = []
+        for start in range(0, index.type.count, register):
+            order = ir.Constant(ir.VectorType(I32, register), list(range(start, start + register)))
+            parts.append(self.intrinsic(name, kind, [numbers, b.shuffle_vector(index, nothing, order)]))
+        while len(parts) > 1:
+            count = 2 * parts[0].type.count
+            order = ir.Constant(ir.VectorType(I32, count), list(range(count)))
+            parts = [b.shuffle_vector(x, y, order) for x, y in zip(parts[::2], parts[1::2], strict=True)]
+        return Lane(self, parts[0])
 
     def nearest(self, x: Lane, factor: float) -> Lane:
         """Return the integer nearest to x times a factor."""

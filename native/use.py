@@ -142,6 +142,8 @@ def on_kernels(use: Use, block: slice, compiled: Compiled) -> Number | None:
     variant = "normalized" if work.options.normalized else ""
     left = compiled.run(work.form.name, variant, use.quantities, work.form.rows, inputs, outputs, work.threads)
     values = outputs.arrays.get("value")
+    if len(left) and not work.form.rows:  # of a vector, only the elements that are not finite: others stay as they are
+        left = left[~np.all([np.isfinite(a[left]) for a in outputs.arrays.values()], axis=0)]
     if len(left):
         again = on_numpy(use, left + block.start)
         if again is not None and values is not None:

@@ -1,8 +1,8 @@
 """Compute the polynomials of `lossbench.native` and write native/coefficients.py.
 
 Each polynomial is the minimax approximation (Remez exchange, 60 digits) of a function on an interval in the
-norm |weight (p - f)|, and its coefficients are then rounded to float64. The bound that is written beside it is
-the largest weighted error of the *rounded* polynomial, in exact arithmetic, on 4000 points, rounded up.
+norm |weight (p - f)|, and its coefficients are then rounded to float64 or float32. The bound that is written
+beside it is the largest weighted error of the *rounded* polynomial, in exact arithmetic, on 4000 points, rounded up.
 
 Run: python scripts/coefficients.py > native/coefficients.py
 """
@@ -12,19 +12,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import mpmath
+import numpy as np
 from mpmath import mp, mpf
 
 Function = Callable[[Any], Any]
 #: half of ln 2, and the 2^-20 of itself by which the reduced argument of exp may exceed it
 REDUCED = mpmath.ldexp(mpmath.log(2), -1) * (1 + mpmath.ldexp(1, -20))
+#: the same for steps of ln(2)/8, taken in float32
+EIGHTH = mpmath.ldexp(mpmath.log(2), -4) * (1 + mpmath.ldexp(1, -12))
+#: ln(1 + u) is looked up at 0/7, 1/7 .. 7/7, or near by
+STEPS = 7
 
 
 @dataclass(frozen=True)
 class Polynomial:
-    """What is approximated: name, text, f, weight, interval and degree."""
+    """What is approximated: name, text, f, weight, interval and degree; single: coefficients are float32."""
 
     name: str
     text: str
@@ -33,6 +39,16 @@ class Polynomial:
     low: Any
     high: Any
     degree: int
+    single: bool = False
+
+    def rounded(self, coefficients: list[Any]) -> list[float]:
+        """The coefficients as they are used."""
+        return [single(c) if self.single else float(c) for c in coefficients]
+
+
+def single(x: Any) -> float:
+    """x rounded to float32."""
+    return float(np.float32(float(x)))
 
 
 def remez(p: Polynomial) -> list[Any]:
@@ -95,6 +111,13 @@ def atanh_tail(terms: int) -> Function:
     return lambda t: mpmath.polyval(series, t)
 
 
+def log1p_cube(s: Any) -> Any:
+    """(log1p(s) - s + s^2/2) / (-s^3/2)."""
+    if abs(s) < mpmath.ldexp(1, -20):
+        return -2 * mpmath.polyval([mpf((-1) ** k) / (k + 3) for k in range(12, -1, -1)], s)
+    return (mpmath.log1p(s) - s + s * s / 2) / (-(s**3) / 2)
+
+
 def log1p_tail(u: Any) -> Any:
     """(log1p(u)/u - 1)/u."""
     if u < mpmath.ldexp(1, -20):
@@ -113,6 +136,9 @@ def polynomials() -> list[Polynomial]:
     log_end = ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)) ** 2 * (1 + mpmath.ldexp(1, -20))
     near = "|r| <= ln(2)/2"
     ratio = "t in [0, 1/9], from log1p(u) = 2 atanh(s), s = u/(2+u), t = s^2"
+    low, high = log_reach()
+    small = mpmath.log1p(mpf(1) / (2 * STEPS))  # whatever is looked up is at least as large, or s is all there is
+    reach = f"s in [{mpmath.nstr(low, 3)}, {mpmath.nstr(high, 3)}]"
     return [
         Polynomial("EXP_SHORT", f"(exp(r)-1-r)/r^2, {near}", exp_tail(2), exp_weight(2), -REDUCED, REDUCED, 5),
         Polynomial("EXP_LANE", f"(exp(r)-1-r)/r^2, {near}", exp_tail(2), exp_weight(2), -REDUCED, REDUCED, 7),
@@ -124,6 +150,10 @@ def polynomials() -> list[Polynomial]:
         Polynomial("LOG_PAIR", f"(atanh(s)/s-1-t/3)/t^2, {ratio}", atanh_tail(2), lambda t: t**2, mpf(0), third, 9),
         Polynomial("LOG_NEAR", "(atanh(s)/s-1-t/3)/t^2, |s| <= (sqrt(2)-1)/(sqrt(2)+1)", atanh_tail(2),
                    lambda t: t**2, mpf(0), log_end, 7),
+        Polynomial("EXP_SINGLE", "(exp(r)-1-r)/r^2 in float32, |r| <= ln(2)/16", exp_tail(2), exp_weight(2),
+                   -EIGHTH, EIGHTH, 2, single=True),
+        Polynomial("LOG_SINGLE", f"(log1p(s)-s+s^2/2)/(-s^3/2) in float32, {reach}", log1p_cube,
+                   lambda s: abs(s) ** 3 / 2 / small, low, high, 4, single=True),
     ]  # fmt: skip
 
 
@@ -144,6 +174,56 @@ def constants() -> list[tuple[str, str, tuple[float, ...]]]:
         ("LN2_PAIR", "ln 2", pair(ln2)),
         *((f"INVERSE_FACTORIAL_{n}", f"1/{n}!", pair(1 / mpmath.factorial(n))) for n in range(3, 10)),
         ("THIRD", "1/3", pair(mpf(1) / 3)),
+        ("EIGHTHS", "8 log2(e) in float32", (single(8 / ln2),)),
+        ("EIGHTH", "ln(2)/8 as two float32; x - k times the first is exact for float32 x and the nearest k",
+         (single(ln2 / 8), single(ln2 / 8 - mpf(single(ln2 / 8))))),
+    ]
+
+
+def powers() -> tuple[list[float], list[float]]:
+    """2^(i/8) in float32, and what each lacks, relative to it."""
+    exact = [mpmath.root(mpf(2) ** i, 8) for i in range(8)]
+    near = [single(x) for x in exact]
+    return near, [single(x / mpf(n) - 1) for x, n in zip(exact, near, strict=True)]
+
+
+@cache
+def logarithms() -> tuple[list[float], list[float]]:
+    """c = 1/(1 + u) for u a little below 0/7, 1/7 .. 7/7, and -ln c: those of float32 where -ln c nearly is one, too.
+
+    A little below: so that the difference of u c and 1 - c is exact up to half-way to the neighbours.
+    """
+    inverses, logs = [1.0], [0.0]
+    for i in range(1, STEPS + 1):
+        first = np.float32(STEPS / (STEPS + i)).view(np.int32) + 16
+        near = [float(x) for x in np.arange(first, first + 4096, dtype=np.int32).view(np.float32)]
+        exact = [-mpmath.log(mpf(c)) for c in near]
+        rest = [abs(x - mpf(single(x))) for x in exact]
+        best = rest.index(min(rest))
+        inverses.append(near[best])
+        logs.append(single(exact[best]))
+    return inverses, logs
+
+
+def log_reach() -> tuple[Any, Any]:
+    """The smallest and the largest s = (1 + u) c - 1, u in [0, 1] half a step from its place in the table."""
+    found = []
+    for i, c in enumerate(logarithms()[0]):
+        found += [min(max((i + mpf(side) / 2) / STEPS, 0), 1) * c + (mpf(c) - 1) for side in (-1, 1)]
+    return min(found) - mpmath.ldexp(1, -20), max(found) + mpmath.ldexp(1, -20)
+
+
+def tables() -> list[tuple[str, str, list[float]]]:
+    """(name, text, numbers) of the tables of float32."""
+    near, rest = powers()
+    inverses, logs = logarithms()
+    lost = max(abs(-mpmath.log(mpf(c)) - mpf(x)) for c, x in zip(inverses, logs, strict=True))
+    size = mpmath.nstr(mpmath.ceil(mpmath.log(lost, 2) * 10) / 10, 4)
+    return [
+        ("POWERS", "2^(i/8) in float32", near),
+        ("POWERS_REST", "what these lack, relative to them", rest),
+        ("INVERSES", f"numbers near {STEPS}/({STEPS}+i) in float32", inverses),
+        ("LOGARITHMS", f"minus their logarithms in float32, which err by 2^{size} at most", logs),
     ]
 
 
@@ -174,8 +254,10 @@ def source() -> str:
         else:
             kind = ", ".join(["float"] * len(parts))
             lines += [f"{name}: Final[tuple[{kind}]] = (", *(f"    {number(x)}," for x in parts), ")"]
+    for name, text, row in tables():
+        lines += [f"#: {text}", f"{name}: Final[tuple[float, ...]] = (", *(f"    {number(x)}," for x in row), ")"]
     for p in polynomials():
-        rounded = [float(c) for c in remez(p)]
+        rounded = p.rounded(remez(p))
         size = mpmath.ceil(mpmath.log(bound(p, rounded), 2) * 10) / 10
         lines += [f"#: {p.text}; error <= 2^{mpmath.nstr(size, 4)}", f"{p.name}: Final[tuple[float, ...]] = ("]
         lines += [*(f"    {number(c)}," for c in rounded), ")"]

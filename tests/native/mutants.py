@@ -1,7 +1,8 @@
 """Bugs that other libraries had, planted in the native code one at a time.
 
 Each names the module, the text that is replaced and its replacement, and the question of test_mutants that must
-notice. Where a module's formula is the same for NumPy and for kernels, NumPy is asked, which compiles nothing.
+notice. Where a module's formula is the same for NumPy and for kernels, NumPy is asked, which compiles nothing; bugs
+of kernels in float32 arithmetic are looked for where there are such kernels.
 """
 
 from typing import NamedTuple
@@ -124,7 +125,7 @@ MUTANTS = (
     Mutant("label -1 wraps", "check", "good = (y >= 0) & (y < classes)", "good = y < classes", "refusals"),
     Mutant(
         "label -1 wraps in a kernel",
-        "emit",
+        "verify",
         'return b.icmp_unsigned(">=", code',
         'return b.icmp_signed(">=", code',
         "refusals",
@@ -166,6 +167,54 @@ MUTANTS = (
         "pair.where(is_zero(weight), 0.0, weight * _size(e.z))",
         "weight * _size(e.z)",
         "sigmoid_bce",
+    ),
+    Mutant(
+        "what exp rounds away",
+        "floatfloat",
+        "left = fused(t, r, t - high)",
+        "left = 0.0 * t",
+        "sigmoid",
+        "float32 arithmetic",
+    ),
+    Mutant(
+        "what the table of exp lacks",
+        "floatfloat",
+        "fused(k, -c.EIGHTH[1], rest)",
+        "k * -c.EIGHTH[1]",
+        "softplus",
+        "float32 arithmetic",
+    ),
+    Mutant(
+        "what the product with the inverse lacks",
+        "floatfloat",
+        "rest = fused(u.low, inverse, lost)",
+        "rest = 0.0 * lost",
+        "margin_logistic",
+        "float32 arithmetic",
+    ),
+    Mutant(
+        "a quotient without its correction",
+        "margin",
+        "likely = Pair(inverse, rest * inverse)",
+        "likely = Pair(inverse, 0.0 * rest)",
+        "sigmoid",
+        "float32 arithmetic",
+    ),
+    Mutant(
+        "logits that float32 arithmetic is too short for",
+        "floatfloat",
+        "LOWEST = -80.0",
+        "LOWEST = -100.0",
+        "softplus",
+        "float32 arithmetic",
+    ),
+    Mutant(
+        "soft labels taken for hard ones",
+        "margin",
+        "self.good = self.good & (y * y == margin.square(y))",
+        "self.good = self.good & (y * y == y * y)",
+        "soft labels",
+        "float32 arithmetic",
     ),
     Mutant("subnormal tails lost", "elementary", "_LOWEST_PAIR = -1400.0", "_LOWEST_PAIR = -708.0", "softplus"),
     Mutant("one row's sum not scaled up", "arrays", "_SMALL = 2.0**-900", "_SMALL = 0.0", "tail"),

@@ -1,4 +1,4 @@
-"""float16 and bfloat16: every input of the univariate forms, correctly rounded.
+"""float16 and bfloat16: every input of the univariate forms, correctly rounded; float32: one input in a few thousand.
 
 The exact values come from the C library's 64-bit significands, by formulas that subtract nothing, with an error
 below 2^-58. Where that leaves the rounding open, the certified reference decides.
@@ -69,7 +69,38 @@ def rounded(x, dtype):
     return np.where(np.abs(result) > fmt.maxfinite, np.copysign(np.inf, x), result).astype(np.float64)
 
 
-@pytest.mark.skipif(np.finfo(WIDE).nmant < 63, reason="long double has no 64-bit significand here")
+needs_long_double = pytest.mark.skipif(
+    np.finfo(WIDE).nmant < 63, reason="long double has no 64-bit significand here"
+)
+
+
+@needs_long_double
+@pytest.mark.parametrize(("form", "y"), [(form, y) for form, y in FORMS if form != "prob_bce"], ids=str)
+def test_float32(form, y, engines, monkeypatch):
+    """Both signs, every exponent, and around the places where a kernel's tables change from one entry to the next."""
+    monkeypatch.setattr(choice, "engine", engines["numba"])
+    size = np.arange(0, 0x7F800000, 4093, dtype=np.uint32)
+    steps = np.log(2.0) / 16 * np.arange(1, 1800)  # half-way between table entries of exp, and of log1p at 1/14 ..
+    steps = np.append(steps, -np.log(np.arange(1, 14, 2) / 14.0)).astype(np.float32).view(np.uint32)
+    around = (steps[:, None] + np.arange(-3, 4)).astype(np.uint32).reshape(-1)
+    z = np.append(size, around).view(np.float32)
+    z = np.append(z, -z)
+    args = (z,) if y is None else (z, np.full(len(z), y, np.float32))
+    op = getattr(native, form)
+    results = [*op.value_and_grad(*args), op.hess_diag(*args)]
+    with np.errstate(all="ignore"):
+        exact = binary(form, z.astype(WIDE), y)
+    for quantity, got, want in zip(form_of(form).quantities, results, exact, strict=True):
+        if want is None:
+            continue
+        _, exponent = np.frexp(want)
+        off = np.abs(got - want) / np.ldexp(WIDE(1), np.maximum(exponent, -125) - 24)
+        worst = np.nanargmax(off)
+        assert off[worst] <= 0.51, (quantity, z[worst], got[worst], want[worst])
+        assert np.isfinite(off).all()
+
+
+@needs_long_double
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize(("form", "y"), FORMS, ids=str)

@@ -1,6 +1,7 @@
 """The generated code: vectors and fused multiply-adds, no calls; threads and lengths change no bit."""
 
 import ctypes
+import os
 import re
 import subprocess
 import sys
@@ -21,6 +22,11 @@ PROGRAMS = [
     kernels.name_of("sigmoid_bce", "", ("value", "grad"), "float32", "plain", "", "rounded"),
     kernels.name_of("sigmoid_bce", "", ("value", "grad"), "float16", "plain", "", "rounded"),
     kernels.name_of("margin_logistic", "", ("value",), "float64", "plain", "", "rounded"),
+]
+#: kernels in float32 arithmetic, where registers can be permuted
+SHORT = [
+    kernels.name_of("sigmoid", "", ("value",), "float32", "", "", "rounded"),
+    kernels.name_of("sigmoid_bce", "", ("value", "grad"), "float32", "plain", "one", "sums"),
 ]
 
 
@@ -49,6 +55,57 @@ def test_code_is_vectors_without_calls(name):
     assert re.search(r"vfn?m(add|sub)\d+pd\s+.*%[yz]mm", text)
     called = set(re.findall(r"\b(?:exp|log|log1p|expm1|fma|ldexp|__truncdfhf2|__extendhfsf2)\b", text))
     assert not called
+
+
+@pytest.mark.parametrize("name", SHORT, ids=lambda name: name.replace("|", "-"))
+def test_float32_is_computed_in_float32(name):
+    if not kernels.register():
+        pytest.skip("the target permutes no registers")
+    text = assembly(name)
+    assert re.search(r"vpermp?s\s+.*%[yz]mm", text)
+    assert re.search(r"vfn?m(add|sub)\d+ps\s+.*%[yz]mm", text)
+
+
+@pytest.mark.parametrize("register", [0, 8, 16])
+def test_code_for_other_processors(register):
+    """Kernels for a target without permutations, with AVX2, and with AVX-512, which need not be this machine's."""
+    from llvmlite.binding import get_process_triple
+
+    if not get_process_triple().startswith("x86_64"):
+        pytest.skip("not an x86")
+    cpu = {0: "bdver2", 8: "znver1", 16: "skylake-avx512"}[register]
+    features = {0: "+avx,+fma", 8: "+avx,+avx2,+fma", 16: "+avx,+avx2,+fma,+avx512f,+avx512bw,+avx512dq,+avx512vl"}
+    code = (
+        "import re, numba; from lossbench.native import kernels\n"
+        f"assert kernels.register() == {register}, kernels.register()\n"
+        f"def run(arguments): return kernels._run({SHORT[0]!r}, arguments)\n"
+        "(text,) = numba.njit('int64(int64[::1])', nogil=True)(run).inspect_asm().values()\n"
+        "print(len(re.findall(r'vpermps\\s.*%ymm', text)), len(re.findall(r'vpermps\\s.*%zmm', text)))"
+    )
+    environment = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features[register]}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    ymm, zmm = map(int, done.stdout.split())
+    assert (ymm > 0, zmm > 0) == (register == 8, register == 16)
+
+
+def test_neighbours_change_no_bit():
+    """Elements that float32 arithmetic is not enough for, among those that it is."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 10, 4000).astype(np.float32)
+    y = rng.integers(0, 2, 4000).astype(np.float32)
+    clean = native.sigmoid_bce.value_and_grad(z, y)
+    odd = rng.choice(4000, 300, replace=False)
+    z[odd[:60]] = np.resize([np.inf, -np.inf, np.nan], 60)
+    z[odd[60:200]] *= 40
+    y[odd[200:]] = rng.random(100)
+    mixed = native.sigmoid_bce.value_and_grad(z, y)
+    for a, b in zip(clean, mixed, strict=True):
+        np.testing.assert_array_equal(np.delete(a, odd), np.delete(b, odd))
+    for i in odd:
+        alone = native.sigmoid_bce.value_and_grad(z[i : i + 1], y[i : i + 1])
+        for a, b in zip(alone, mixed, strict=True):
+            np.testing.assert_array_equal(a[0], b[i])
 
 
 def test_compiling_one_form_takes_less_than_three_seconds():

@@ -1,0 +1,59 @@
+"""The part of a kernel that looks for wrong labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from . import storage
+from .loops import Memory, chunks, slot
+from .operators import Lane
+from .trace import I64, Trace
+
+
+def emit_check(trace: Trace, kind: str, dtype: str, memory: Memory) -> Any:
+    """Append a pass over the labels start .. stop-1 of x; return whether one is not of a kind of `check.RANGES`.
+
+    kind "index": int64 below `classes`, none below 0. NaN is of every other kind.
+    """
+    wrong = unlike(trace, kind, dtype, memory.x, memory.start, memory.stop, memory.classes)
+    return trace.builder.zext(wrong, I64)
+
+
+def unlike(trace: Trace, kind: str, dtype: str, labels: Any, start: Any, stop: Any, classes: Any) -> Any:
+    """Append a look at the numbers start .. stop-1 of an array; return whether one is not of a kind."""
+    b = trace.builder
+    many = Trace(b, trace.width * 2)  # numbers as they are stored, several vectors at once
+    truths = ir.VectorType(ir.IntType(1), many.width)
+    seen = slot(trace, truths, ir.Constant(truths, None))
+
+    def vector(i: Any, mask: Any) -> None:
+        code = storage.raw(many, labels, i, dtype, many.width, mask)
+        bad = _bad(many, code, kind, dtype, classes)
+        if mask is not None:
+            bad = b.and_(bad, mask)
+        b.store(b.or_(b.load(seen, typ=truths), bad), seen)
+
+    chunks(many, start, stop, vector)
+    return many.any(Lane(many, b.load(seen, typ=truths)))
+
+
+def _bad(trace: Trace, code: Any, kind: str, dtype: str, classes: Any) -> Any:
+    """Return which labels are not of their kind."""
+    b = trace.builder
+    if kind == "index":
+        return b.icmp_unsigned(">=", code, trace.splat(classes, trace.width))
+    if dtype not in ("float32", "float64"):
+        code = storage.widened(trace, code, dtype).code
+
+    def number(x: float) -> Any:
+        return ir.Constant(code.type, [x] * trace.width)
+
+    if kind == "unit":
+        return b.or_(b.fcmp_ordered("<", code, number(0.0)), b.fcmp_ordered(">", code, number(1.0)))
+    if kind == "bits":
+        return b.and_(b.fcmp_ordered("!=", code, number(0.0)), b.fcmp_ordered("!=", code, number(1.0)))
+    if kind == "signs":
+        return b.and_(b.fcmp_ordered("!=", code, number(1.0)), b.fcmp_ordered("!=", code, number(-1.0)))
+    return b.or_(b.fcmp_ordered("<", code, number(0.0)), b.fcmp_ordered("==", code, number(float("inf"))))
