@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from struct import Struct
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -32,51 +33,65 @@ class Recipe:
     The kernel looks at the labels itself, part by part: results are new arrays, which are dropped where one is wrong.
     """
 
-    def __init__(self, call: Call, plan: Plan, quantities: tuple[str, ...]) -> None:
+    def __init__(
+        self, call: Call, plan: Plan, quantities: tuple[str, ...], x: Array, y: Array | None, reduction: str
+    ) -> None:
         """Take over from a call that was one kernel on fixed arrays."""
         from .compiled import shared
 
         plan.checking()
         self._place: Callable[[Array], int] = id if plan.by_object() else address
-        self._arguments = plan.arguments
-        self._run: Callable[[], int] = partial(shared, plan.kernel, plan.arguments)
+        alone = len(plan.arguments) == 1
+        self._run: Callable[[], int] = (
+            partial(plan.kernel, plan.arguments[0]) if alone else partial(shared, plan.kernel, plan.arguments)
+        )
         self._held = plan.own
         self._labels = plan.labels
-        self._outputs = [(call.shape(q), call.dtype, None if call.summed(q) else _PLACES[q]) for q in quantities]
         self._reduce = call.reducing(plan)
-        if plan.sums is not None:
-            for arguments in plan.arguments:
-                arguments[_PLACES["value"]] = self._place(plan.sums[0])
+        #: the beginnings of the arguments
+        self._memory = [memoryview(arguments) for arguments in plan.arguments]  # type: ignore[arg-type]
+        self._sums = 0 if plan.sums is None else self._place(plan.sums[0])
+        self._value, self._grad = (q in quantities for q in ("value", "grad"))
+        self._dtype, self._value_shape, self._grad_shape = call.dtype, call.shape("value"), call.shape("grad")
         self._busy = False
+        self.quantities, self.reduction, self.thread = quantities, reduction, get_ident()
+        self.shape, self.dtype = x.shape, x.dtype
+        self.labelled = y is not None
+        self.y_shape: tuple[int, ...] = () if y is None else y.shape
+        self.y_dtype = None if y is None else y.dtype
 
     def __call__(self, x: Array, y: Array | None) -> tuple[Array, ...] | None:
         """Return the results, or None where a label is wrong or a result needs NumPy."""
         if self._busy:  # called from within itself, by a finalizer or a signal handler
             return None
         self._busy = True
-        place = self._place
         try:
             if y is not None and self._labels is not None:
                 copied(y, self._labels)
                 y = self._labels
-            results = tuple([np.empty(shape, dtype) for shape, dtype, _ in self._outputs])
-            for arguments in self._arguments:
-                arguments[_X] = place(x)
-                if y is not None:
-                    arguments[_Y] = place(y)
-                for result, (_, _, at) in zip(results, self._outputs, strict=True):
-                    if at is not None:
-                        arguments[at] = place(result)
-            if self._run() or (self._reduce is not None and self._reduce(results[0])):
+            place = self._place
+            value = grad = None
+            at, slope = self._sums, 0
+            if self._value:
+                value = np.empty(self._value_shape, self._dtype)
+                at = at or place(value)
+            if self._grad:
+                grad = np.empty(self._grad_shape, self._dtype)
+                slope = place(grad)
+            labels = 0 if y is None else place(y)
+            for memory in self._memory:
+                _ARRAYS(memory, 0, place(x), labels, at, slope)
+            if self._run() or (self._reduce is not None and value is not None and self._reduce(value)):
                 return None
-            return results
+            if grad is None:
+                return (value,)  # type: ignore[return-value]
+            return (grad,) if value is None else (value, grad)
         finally:
             self._busy = False
 
 
-#: where arrays stand among `kernels.ARGUMENTS`
-_X, _Y = 0, 1
-_PLACES = {"value": 7, "grad": 9, "hess": 10}
+#: writes the first of `kernels.ARGUMENTS`: x, labels, value and gradient
+_ARRAYS = Struct("4q").pack_into
 
 
 class Memory:
@@ -85,12 +100,28 @@ class Memory:
     def __init__(self) -> None:
         """Start with none."""
         self._recipes: dict[Any, Recipe] = {}
+        self._last: Recipe | None = None
 
     def results(self, quantities: tuple[str, ...], x: Any, y: Any, reduction: str) -> tuple[Array, ...] | None:
         """Return results the short way, or None where there is none, or none yet."""
         if type(x) is not np.ndarray or type(reduction) is not str:
             return None
-        recipe = self._recipes.get(_key(quantities, x, y, reduction))
+        recipe = self._last
+        # Mostly a call is like the one before, which takes less to find out than to look it up.
+        if not (
+            recipe is not None
+            and recipe.quantities is quantities
+            and recipe.dtype is x.dtype
+            and recipe.shape == x.shape
+            and recipe.reduction == reduction
+            and recipe.thread == get_ident()
+            and (
+                (type(y) is np.ndarray and recipe.y_dtype is y.dtype and recipe.y_shape == y.shape)
+                if recipe.labelled
+                else y is None
+            )
+        ):
+            recipe = self._last = self._recipes.get(_key(quantities, x, y, reduction))
         if recipe is None or not x.flags.c_contiguous or choice.engine() is None:
             return None
         if y is not None and not (type(y) is np.ndarray and y.flags.c_contiguous):
@@ -107,7 +138,8 @@ class Memory:
             return  # it was not for this call: a result needed NumPy
         if len(self._recipes) >= _KINDS:
             self._recipes.clear()
-        self._recipes[key] = Recipe(call, plan, quantities)
+            self._last = None
+        self._recipes[key] = Recipe(call, plan, quantities, x, y, reduction)
 
 
 def _key(quantities: tuple[str, ...], x: Array, y: Any, reduction: str) -> Any:

@@ -82,12 +82,13 @@ def using(name: str) -> Iterator[None]:
 
 def engine() -> Compiled | None:
     """Return what runs compiled kernels, or None where NumPy computes."""
-    name = _using.get() or implementation()[0]
-    return _compiled() if name == "numba" else None
+    return _engine(_using.get())
 
 
 @cache
-def _compiled() -> Compiled:
+def _engine(name: str) -> Compiled | None:
+    if (name or implementation()[0]) != "numba":
+        return None
     from .compiled import Compiled
 
     return Compiled()

@@ -97,10 +97,12 @@ class Compiled:
         for start, stop in ranges:
             scratch = np.empty(padded if rows else 1, np.float64)
             scratches.append(scratch)
-            slots = [x, *inputs.labels, *[None] * (4 - len(inputs.labels)), *parts, *[None] * (2 - len(parts))]
-            slots += [arrays.get("value"), outputs.low, arrays.get("grad"), arrays.get("hess"), flags, scratch]
-            numbers = [0 if a is None else address(a) for a in slots]
-            arguments.append(np.array([*numbers, start, stop, classes, outputs.group, 0, 0], np.int64))
+            given = {"x": x, **arrays, "value low": outputs.low, "flags": flags, "scratch": scratch}
+            given |= {f"label {k}": y for k, y in enumerate(inputs.labels)}
+            given |= dict(zip(("factor", "factor low"), parts, strict=False))
+            numbers = {name: 0 if a is None else address(a) for name, a in given.items()}
+            numbers |= {"start": start, "stop": stop, "classes": classes, "group": outputs.group}
+            arguments.append(np.array([numbers.get(name, 0) for name in kernels.ARGUMENTS], np.int64))
         sums = None
         if outputs.group:
             assert outputs.low is not None

@@ -124,8 +124,7 @@ class Loss(Form):
     ) -> Pair:
         """Return (value, gradient); out is a pair of arrays, either may be None."""
         if out is None and threads is None and grad_out is None and not options:
-            value, grad = self._again(("value", "grad"), z, y, reduction)
-            return value, grad
+            return self._again(("value", "grad"), z, y, reduction)  # type: ignore[return-value]
         return Call.of_pair(self, z, y, reduction, threads, grad_out, options, out).value_and_grad()
 
     def hess_diag(
@@ -202,8 +201,7 @@ class Block(Form):
     ) -> Pair:
         """Return (value, gradient); out is a pair of arrays, either may be None."""
         if out is None and threads is None and grad_out is None and not options:
-            value, grad = self._again(("value", "grad"), x, None, reduction)
-            return value, grad
+            return self._again(("value", "grad"), x, None, reduction)  # type: ignore[return-value]
         return Call.of_pair(self, x, None, reduction, threads, grad_out, options, out).value_and_grad()
 
     def hess_diag(

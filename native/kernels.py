@@ -28,11 +28,11 @@ from .trace import I64, Trace
 from .verify import emit_check
 
 ARGUMENTS = (
-    *("x", "label 0", "label 1", "label 2", "label 3", "factor", "factor low", "value", "value low", "grad", "hess"),
+    *("x", "label 0", "value", "grad", "hess", "label 1", "label 2", "label 3", "factor", "factor low", "value low"),
     *("flags", "scratch", "start", "stop", "classes", "group", "check", "object"),
 )
-#: arguments that may be objects
-OBJECTS = ("x", "label 0", "value", "grad", "hess")
+#: how many of the first may be objects
+OBJECTS = 5
 Kernel = Callable[[npt.NDArray[np.int64]], int]
 
 
@@ -84,11 +84,16 @@ def _run(typing: Any, name: Any, arguments: Any) -> Any:
             place = builder.gep(array.data, [ir.Constant(I64, k)])
             return builder.load(place)
 
-        a = [argument(k) for k in range(len(ARGUMENTS))]
-        for one in OBJECTS:
-            k = ARGUMENTS.index(one)
-            a[k] = _resolved(builder, a[k], a[-1])
-        memory = Memory(a[0], tuple(a[1:5]), tuple(a[5:7]), *a[7:-1])
+        a = {one: argument(k) for k, one in enumerate(ARGUMENTS)}
+        for one in ARGUMENTS[:OBJECTS]:
+            a[one] = _resolved(builder, a[one], a["object"])
+        memory = Memory(
+            a["x"],
+            tuple(a[f"label {k}"] for k in range(4)),
+            (a["factor"], a["factor low"]),
+            *(a[one] for one in ("value", "value low", "grad", "hess", "flags", "scratch")),
+            *(a[one] for one in ("start", "stop", "classes", "group", "check")),
+        )
         text = name.literal_value
         if text.startswith("check|"):
             _, kind, dtype = text.split("|")
