@@ -109,15 +109,16 @@ def test_neighbours_change_no_bit():
 
 
 def test_compiling_one_form_takes_less_than_three_seconds():
-    """In a process of its own, without the cache on disk; numba's own import counted."""
+    """In a process of its own, without the cache on disk; numba's own import counted. Seconds of the processor: what
+    other processes take from it is not the compiler's."""
     name = kernels.name_of("softmax_xent", "", ("value", "grad"), "float64", "plain", "", "rounded")
     code = (
-        "import time; start = time.perf_counter(); import numba; from lossbench.native import kernels\n"
+        "import time; start = time.process_time(); import numba; from lossbench.native import kernels\n"
         f"def run(arguments): return kernels._run({name!r}, arguments)\n"
-        "numba.njit('int64(int64[::1])')(run); print(time.perf_counter() - start)"
+        "numba.njit('int64(int64[::1])')(run); print(time.process_time() - start)"
     )
     times = []
-    for _ in range(3):  # the best of three: another process may have the processor
+    for _ in range(3):  # the best of three: a processor that is shared is slower
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         times.append(float(done.stdout))
         if times[-1] < 3:
@@ -127,12 +128,15 @@ def test_compiling_one_form_takes_less_than_three_seconds():
 
 def test_a_kernel_comes_from_the_cache_the_second_time():
     name = PROGRAMS[0]
-    kernels.kernel.cache_clear()
-    first = kernels.kernel(name)
-    kernels.kernel.cache_clear()
-    again = kernels.kernel(name)
-    assert again is not first
-    assert sum(again.stats.cache_hits.values()) == 1
+    for _ in range(3):  # another process that writes its kernels at the same moment may undo what this one wrote
+        kernels.kernel.cache_clear()
+        first = kernels.kernel(name)
+        kernels.kernel.cache_clear()
+        again = kernels.kernel(name)
+        assert again is not first
+        if sum(again.stats.cache_hits.values()) == 1:
+            return
+    raise AssertionError(again.stats)
 
 
 def cases(form, rng, dtype):

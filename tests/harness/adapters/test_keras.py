@@ -57,7 +57,9 @@ def test_the_backend_is_tensorflow(lib):
     assert lib.backend.backend() == "tensorflow"
 
 
-@pytest.mark.parametrize("call", [call for call in ADAPTER.calls if in_floatx(call)], ids=str)
+@pytest.mark.parametrize(
+    "call", [call for call in ADAPTER.calls if in_floatx(call)], ids=lambda call: f"{call.form}-{call.name}"
+)
 def test_classes_compute_in_float32(lib, call):
     x, y = array_contract.inputs(call, call.encodings[0])
     tensors = [array_contract.put(ADAPTER, lib, array, "float64") for array in (x, y)]

@@ -101,7 +101,9 @@ def test_log_loss_adds_its_epsilon_and_computes_in_float32(lib, given, encoding,
     array_contract.close(gradient, -y / a + (1 - y) / b, precision)
 
 
-@pytest.mark.parametrize("call", [call for call in ADAPTER.calls if in_float32(call)], ids=str)
+@pytest.mark.parametrize(
+    "call", [call for call in ADAPTER.calls if in_float32(call)], ids=lambda call: f"{call.form}-{call.name}"
+)
 def test_v1_losses_are_no_better_than_float32(lib, call):
     x, y = array_contract.inputs(call, call.encodings[0])
     tensors = [array_contract.put(ADAPTER, lib, array, "float64") for array in (x, y)]
