@@ -50,6 +50,19 @@ class Labels:
         labels = self.options.smoothed(np.array([1.0, 0.0]), self.classes)
         return np.stack([labels.high, labels.low], axis=1).reshape(-1)
 
+    @property
+    def linear(self) -> F64 | None:
+        """What kernels make weights of log g and log(1-g) of a binary label y: a and b for y = 1 and for y = 0, pairs.
+
+        Smoothing and one `pos_weight` are linear in y. None where there is nothing to do, or more.
+        """
+        options = self.options
+        lone = options.weight is None and (options.pos_weight is None or options.pos_weight.size == 1)
+        if self.dense is None or self.kind == "classes" or options.plain or not lone:
+            return None
+        a, b = options.binary_weights(np.array([1.0, 0.0]))
+        return np.stack([a.high, a.low, b.high, b.low], axis=1).reshape(-1)
+
     def wide(self, block: At) -> tuple[tuple[Number, ...], npt.NDArray[np.int64] | None]:
         """Return the labels of a block as pairs or float64 lanes, and as an index or None."""
         if self.by_index:

@@ -45,9 +45,10 @@ class Layout:
     """What a kernel's arrays hold.
 
     dtype: of x and of the results. labels: "" none, "index", "smoothed" (an index, and four float64: the label at the
-    index and elsewhere, as pairs), "plain" (in dtype), "lanes" or "pairs" (float64, one
-    number an element), "two lanes" or "two pairs" (weights a and b). factor: "" none, "one", "each" case.
-    value: "rounded", or "lanes"/"pairs" of float64 that are rounded later, or "sums": a pair a group of cases.
+    index and elsewhere, as pairs), "plain" (in dtype), "linear" (in dtype, and eight float64: the weights a and b of
+    label 1, then of label 0, as pairs), "lanes" or "pairs" (float64, one number an element), "two lanes" or "two pairs"
+    (a and b). factor: "" none, "one", "each" case. value: "rounded", or "lanes"/"pairs" of float64 that are rounded
+    later, or "sums": a pair a group of cases.
     """
 
     dtype: str
@@ -226,6 +227,12 @@ class Reader:
     def __init__(self, trace: Trace, memory: Memory, layout: Layout) -> None:
         """Take the arrays."""
         self.trace, self.memory, self.layout = trace, memory, layout
+        #: a for labels 1 and 0, then b
+        self._weights: list[Number] = []
+        if layout.labels == "linear":
+            table = [storage.load(trace, memory.labels[1], ir.Constant(I64, k), "float64", 0) for k in range(8)]
+            pairs = [Pair(*table[k : k + 2]) for k in (0, 4, 2, 6)]
+            self._weights = [p if layout.wide else pair.rounded(p) for p in pairs]
 
     def element(self, at: Any, mask: Any, factor: Number | None, cancels: bool, position: Any, fill: float) -> Element:
         """Return the vector of elements at an offset."""
@@ -239,6 +246,12 @@ class Reader:
             return ()
         if kind == "plain":
             return (storage.load(self.trace, where[0], at, self.layout.dtype, self.trace.width, mask),)
+        if kind == "linear":
+            y = storage.load(self.trace, where[0], at, self.layout.dtype, self.trace.width, mask)
+            rest = pair.exact_sum(1.0, -y) if self.layout.wide else 1.0 - y
+            one_a, zero_a, one_b, zero_b = self._weights
+            # Of a label 0 or 1 one product is 0 and the other a weight: nothing is rounded.
+            return y * one_a + rest * zero_a, y * one_b + rest * zero_b
         firsts = (0, 2) if kind.startswith("two") else (0,)
         return tuple(self.number(where[k], where[k + 1], at, self.trace.width, mask) for k in firsts)
 

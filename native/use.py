@@ -60,9 +60,10 @@ class Use:
         """Whether a kernel can read the labels as they stand in memory."""
         if not self.y.kind:
             return True
-        if self.y.smoothed is not None:
+        if self.y.smoothed is not None or self.y.by_index:
             return True
-        return self.y.by_index or (self.y.plain and self.y.dense is not None and self.y.dense.dtype == self.x.dtype)
+        as_they_are = self.y.dense is not None and self.y.dense.dtype == self.x.dtype
+        return as_they_are and (self.y.plain or self.y.linear is not None)
 
     def scale(self, at: Any) -> Pair | None:
         """Return what the derivatives of some cases are multiplied with."""
@@ -124,7 +125,9 @@ def on_kernels(use: Use, block: slice, compiled: Compiled) -> Number | None:
         inputs = Inputs(x, "smoothed", (y.index[block], table))
     elif use.stored:
         assert y.dense is not None
-        inputs = Inputs(x, "plain", (y.dense[block],))
+        weights = y.linear
+        inputs = Inputs(x, "plain" if weights is None else "linear", (y.dense[block],))
+        inputs.labels += () if weights is None else (weights,)
     elif y.plain and work.wide:
         inputs = Inputs(x, "plain", (y.lanes(block),))
     else:
