@@ -14,6 +14,8 @@ from lossbench.reports.results import Record, Results
 #: Ratios to the checked call and to the prepared one.
 METRIC, PREPARED = "native_ratio", "prepared_ratio"
 NATIVE = "native"
+#: Work class -> the quantities that it computes.
+COMPUTES = {"F": ("value",), "FB": ("value", "grad")}
 _TONES = {"FAST": "good", "SAME": "fair", "AMBIGUOUS": "", "SLOW": "bad"}
 
 
@@ -29,7 +31,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Duel:
-    """One rival on one work: its time over native's, and the largest errors of both in ulps.
+    """One rival on one work: its time over native's, and the largest errors of both in ulps, over all suites.
 
     checked: against the call as it stands; prepared: against one checked once and reused, None where that is not
     known. error, own_error: NaN where the accuracy of the call was not measured in this run; bad, own_bad: whether
@@ -61,15 +63,17 @@ class Duel:
 def duels(results: Results) -> list[Duel]:
     """Every duel of a run, by work, the strongest rival first. Those of native against itself are left out, and
     those in which a result was wrong."""
-    errors: dict[tuple[str, str, str, str], tuple[float, bool]] = {}
-    own: dict[tuple[str, str, str], tuple[float, bool]] = {}
+    errors: dict[tuple[str, ...], tuple[float, bool]] = {}
+    own: dict[tuple[str, ...], tuple[float, bool]] = {}
     for title, rows in results.errors.items():
-        for found in summary(rows):
-            entry = (found["worst"], bool(found["n_bad"]))
-            errors[title, found["encoding"], found["implementation"], found["dtype"]] = entry
-            library, _ = results.calls[found["implementation"]]
-            if library == NATIVE:
-                own.setdefault((title, found["encoding"], found["dtype"]), entry)
+        for work_class, quantities in COMPUTES.items():
+            part = [row for row in rows if row["quantity"].partition(":")[0] in quantities]
+            for found in summary(part, ("encoding", "dtype", "implementation", "library", "mode")):
+                entry = found["worst"], bool(found["n_bad"])
+                work = title, found["encoding"], found["dtype"], work_class
+                errors[*work, found["implementation"]] = entry
+                if found["library"] == NATIVE and found["mode"] == "numba":
+                    own[work] = entry
     unknown = (math.nan, False)
     prepared = {_place(row): _ratio(row) for row in _fought(results, PREPARED)}
     fought = []
@@ -77,8 +81,9 @@ def duels(results: Results) -> list[Duel]:
         if row["library"] == NATIVE:
             continue
         title, encoding, rival, dtype = (row[c] for c in ("title", "encoding", "implementation", "dtype"))
-        error, bad = errors.get((title, encoding, rival, dtype), unknown)
-        own_error, own_bad = own.get((title, encoding, dtype), unknown)
+        work = title, encoding, dtype, row["work_class"]
+        error, bad = errors.get((*work, rival), unknown)
+        own_error, own_bad = own.get(work, unknown)
         duel = Duel(
             title=title,
             encoding=encoding,

@@ -42,6 +42,27 @@ def test_a_line_says_both_ratios_with_interval_and_verdict_and_both_errors(resul
     assert "-" not in {line[8].text, line[9].text}
 
 
+def test_errors_are_the_largest_of_all_suites_and_of_what_is_computed(results: Results) -> None:
+    seen = 0
+    for duel in found_in(results):
+        quantities = {"F": ("value",), "FB": ("value", "grad")}[duel.work_class]
+        for who, shown in ((duel.rival, duel.error), ("native", duel.own_error)):
+            rows = [
+                row["value"]
+                for row in results.errors.get(duel.title, [])
+                if (row["encoding"], row["dtype"]) == (duel.encoding, duel.dtype)
+                and row["quantity"].split(":")[0] in quantities
+                and (row["implementation"] == who or (row["library"] == who and row["mode"] == "numba"))
+                and row["value"] == row["value"]
+            ]
+            if rows:
+                assert shown == max(rows)
+                seen += len(rows) > 1
+            else:
+                assert shown != shown
+    assert seen
+
+
 def test_a_run_from_before_prepare_was_timed_says_so_in_its_cells(results: Results) -> None:
     duel = replace(found_in(results)[0], prepared=None)
     (line,) = table([duel], "one").rows
