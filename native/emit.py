@@ -205,7 +205,9 @@ def _write(
     if q == "value" and total is not None:
         total.set(pair.accumulated(total.get(), masked(trace, mask, x, 0.0)))
         return pair.rounded(x).code
-    if q == "value" and program.layout.value != "rounded":
+    if q == "value" and program.layout.value == "averaged":
+        x = x / Lane(trace, trace.builder.sitofp(memory.classes, F64))
+    elif q == "value" and program.layout.value != "rounded":
         if program.layout.value == "pairs":
             storage.store(trace, memory.value_low, at, "float64", pair.as_pair(x).low, mask)
         return storage.store(trace, memory.value, at, "float64", pair.high(x), mask)

@@ -47,8 +47,8 @@ class Layout:
     dtype: of x and of the results. labels: "" none, "index", "smoothed" (an index, and four float64: the label at the
     index and elsewhere, as pairs), "plain" (in dtype), "linear" (in dtype, and eight float64: the weights a and b of
     label 1, then of label 0, as pairs), "lanes" or "pairs" (float64, one number an element), "two lanes" or "two pairs"
-    (a and b). factor: "" none, "one", "each" case. value: "rounded", or "lanes"/"pairs" of float64 that are rounded
-    later, or "sums": a pair a group of cases.
+    (a and b). factor: "" none, "one", "each" case. value: "rounded", "averaged" (over the class axis, then rounded), or
+    "lanes"/"pairs" of float64 that are rounded later, or "sums": a pair a group of cases.
     """
 
     dtype: str

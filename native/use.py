@@ -38,7 +38,7 @@ class Use:
         self.compiles = self.cotangent is None or not work.form.vector
         self.weighted = samples is not None or (y.by_index and work.options.weight is not None)
         #: values are rounded as they are computed, not weighed or reduced first
-        self.rounds = "value" in targets and not self.weighted and work.options.over == "sum"
+        self.rounds = "value" in targets and not self.weighted
 
     @property
     def derivatives(self) -> tuple[str, ...]:
@@ -137,6 +137,7 @@ def on_kernels(use: Use, block: slice, compiled: Compiled) -> Number | None:
     if "value" in use.quantities:
         if use.rounds:
             outputs.arrays["value"] = use.targets["value"][block]
+            outputs.value = "averaged" if work.averaged else "rounded"
         else:
             shape = (len(x), *x.shape[1:]) if work.formula.kept("value") else (len(x),)
             outputs.arrays["value"] = np.empty(shape)
@@ -151,7 +152,7 @@ def on_kernels(use: Use, block: slice, compiled: Compiled) -> Number | None:
         again = on_numpy(use, left + block.start)
         if again is not None and values is not None:
             if use.rounds:
-                values[left] = round_to(np.asarray(pair.rounded(again)), work.dtype)
+                values[left] = round_to(np.asarray(pair.rounded(work.weighed(again, None))), work.dtype)
             else:
                 values[left] = pair.high(again)
                 if outputs.low is not None:

@@ -75,9 +75,9 @@ class Work:
         """
         compiled, options = choice.engine(), self.options
         lone = self.cotangent is None and options.sample_weight is None and options.ignore is None
-        if compiled is None or not lone or not options.plain or options.over != "sum":
+        if compiled is None or not lone or not options.plain:
             return None
-        if self.reduction != "none" and (self.form.vector or options.denominator != "N"):
+        if self.reduction != "none" and (self.form.vector or options.denominator != "N" or self.averaged):
             return None
         arrays = [self.x, *([] if self.y is None else [self.y]), *(self.outputs[q] for q in quantities)]
         if not all(a.flags.c_contiguous and a.dtype.isnative for a in arrays) or not self.cases:
@@ -90,6 +90,8 @@ class Work:
             outputs.group = max(1, _GROUP // self.classes)
             outputs.value = "sums"
             outputs.arrays["value"], outputs.low = np.empty((2, -(-self.cases // outputs.group)))
+        elif self.averaged:
+            outputs.value = "averaged"
         variant = "normalized" if options.normalized else ""
         inputs = Inputs(x)
         own = None
@@ -100,8 +102,9 @@ class Work:
             own = None if stored is self.y else stored
             y = stored.reshape(-1 if self.by_index else self.flat)
             inputs = Inputs(x, "index" if self.by_index else "plain", (y,))
-        if self.reduction == "mean" and quantities != ("value",):
-            inputs.factor = self._factor(Pair(np.float64(self.cases), np.float64(0.0)))
+        if quantities != ("value",):
+            cases = Pair(np.float64(self.cases), np.float64(0.0))
+            inputs.factor = self._factor(cases if self.reduction == "mean" else None)
         plan = compiled.plan(self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads)
         plan.labels = own
         return plan
@@ -139,6 +142,11 @@ class Work:
             call = in_turn(call, partial(self.reduced, *plan.sums, self.outputs["value"]))
         return call
 
+    @property
+    def averaged(self) -> bool:
+        """Whether the value of a case is the mean of its neurons, not their sum."""
+        return self.options.over == "mean"
+
     def summed(self, quantity: str) -> bool:
         """Whether a quantity is one number for all cases."""
         return quantity == "value" and self.reduction != "none"
@@ -168,7 +176,7 @@ class Work:
             value = on_kernels(use, block, compiled) if compiled and use.compiles else on_numpy(use, block)
             if value is None:
                 continue
-            value = silenced(self._weighed(value, self.row_weights(y, samples, block)), use.ignored(block))
+            value = silenced(self.weighed(value, self.row_weights(y, samples, block)), use.ignored(block))
             if reduced:
                 total.add(_wide(value))
             else:
@@ -218,18 +226,18 @@ class Work:
             zero = denominator.high == 0.0
             inverse = Pair(np.float64(1.0), np.float64(0.0)) / denominator
             factor = Pair(np.float64(0.0), np.float64(0.0)) if zero else inverse
-        if self.options.over == "mean":
+        if self.averaged:
             part = Pair(np.float64(1.0), np.float64(0.0)) / np.float64(self.classes)
             factor = part if factor is None else factor * part
         return factor
 
-    def _weighed(self, value: Number, weights: Pair | None) -> Number:
+    def weighed(self, value: Number, weights: Pair | None) -> Number:
         """A value times its weights, over K for a mean over neurons. A weight of 0 silences all but NaN."""
         wide = _wide(value)
-        if self.options.over == "mean":
+        if self.averaged:
             wide = _over(wide, np.float64(self.classes))
         if weights is None:
-            return wide if isinstance(value, Pair) or self.options.over == "mean" else value
+            return wide if isinstance(value, Pair) or self.averaged else value
         if wide.high.ndim == 2:
             weights = Pair(weights.high[:, None], weights.low[:, None])
         product = _finite(wide * weights, wide.high * weights.high)
