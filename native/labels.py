@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class Labels:
         """Whether formulas get the labels as they stand in memory."""
         return self.by_index or self.options.plain
 
-    @property
+    @cached_property
     def smoothed(self) -> F64 | None:
         """What kernels make smoothed labels of a class index of: the label there and elsewhere, as pairs; or None."""
         if self.index is None or not self.options.eps or self.options.weight is not None:
@@ -50,7 +51,7 @@ class Labels:
         labels = self.options.smoothed(np.array([1.0, 0.0]), self.classes)
         return np.stack([labels.high, labels.low], axis=1).reshape(-1)
 
-    @property
+    @cached_property
     def linear(self) -> F64 | None:
         """What kernels make weights of log g and log(1-g) of a binary label y: a and b for y = 1 and for y = 0, pairs.
 
