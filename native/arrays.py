@@ -219,11 +219,11 @@ def _quantity(formula: Formula, block: Block, name: str, wide: bool) -> Number:
     row = ArrayRow(block, wide, cancels)
     if name == "value":
         row.whole.factor = None
-    prepare, finish, vector = formula.row(name, block.index is not None)
-    state = prepare(row)
-    if vector:
-        return finish(state, row.whole)
-    value = finish(state)
+    stage = formula.row(name, block.index is not None)
+    state = stage.prepare(row)
+    if stage.vector:
+        return stage.finish(state, row.whole)
+    value = stage.finish(state)
     if isinstance(value, Pair):
         return Pair(value.high[..., 0], np.broadcast_to(value.low, value.high.shape)[..., 0])
     return np.broadcast_to(value, (len(block.x), 1))[..., 0]

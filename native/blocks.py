@@ -153,7 +153,7 @@ class LogSumExp(Block):
     name = "logsumexp"
     formula = Formula(
         stages={
-            "value": Stage(categorical.plain, categorical.logsumexp, False),
+            "value": Stage(categorical.plain, categorical.logsumexp, False, categorical.logsumexp_near),
             "grad": Stage(categorical.plain, categorical.softmax),
             "hess": Stage(categorical.plain, categorical.variance),
         },

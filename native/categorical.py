@@ -8,10 +8,11 @@ Otherwise it is the first of the largest: S = 1 + A, log S = log1p(A), and 1 - p
 
 from __future__ import annotations
 
-from . import pair
+from . import lanes, pair
 from .element import Element, Row
 from .elementary import Small, exp, log1p, log1p_full
 from .lanes import Lane
+from .near import LARGEST, Near, Sums
 from .pair import Number, Pair, as_pair, is_zero
 
 
@@ -111,6 +112,11 @@ def xent_index(s: Softmax) -> Number:
     return s.log_total() - s.row.gap(s.row.pick(s.row.index), s.m)
 
 
+def xent_index_near(s: Sums) -> Near:
+    """log sum_k exp(z_k) - z_t."""
+    return Near(s.log - s.target, 1.0, lanes.size(s.log) + lanes.size(s.target))
+
+
 def xent_index_grad(s: Softmax, e: Element) -> Number:
     """p_k, and -A/S at the target."""
     inverse = e.weighted(s.inverse)
@@ -123,6 +129,12 @@ def xent(s: Softmax) -> Number:
     if s.rest.exponent is not None:  # the mass multiplies the digits of a tail before they are scaled
         log = pair.where(s.rest.exponent < 0.0, s.rest.times(s.mass), log)
     return s.linear * 2.0 + log
+
+
+def xent_near(s: Sums) -> Near:
+    """T log sum_k exp(z_k) - sum_k y_k z_k."""
+    product = s.mass * s.log
+    return Near(product - s.linear, s.mass, lanes.size(product) + s.mass * LARGEST)
 
 
 def xent_grad(s: Softmax, e: Element) -> Number:
@@ -146,6 +158,11 @@ def logsumexp(s: Softmax) -> Number:
         tail = log if small is None else pair.where(small < 0.0, s.rest.value, log)
         return as_pair(s.m) + tail
     return s.row.limit(s.m, s.m + log1p(s.beyond))
+
+
+def logsumexp_near(s: Sums) -> Near:
+    """log sum_k exp(z_k), whose two terms may cancel in `logsumexp`."""
+    return Near(s.log, 1.0, 2.0 * LARGEST)
 
 
 def softmax(s: Softmax, e: Element) -> Number:

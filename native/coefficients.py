@@ -112,6 +112,16 @@ LOGARITHMS: Final[tuple[float, ...]] = (
     h("0x1.3ce7b40000000p-1"),
     h("0x1.62dc180000000p-1"),
 )
+#: exp(r), |r| <= ln(2)/2; error <= 2^-29.0
+EXP_NEAR: Final[tuple[float, ...]] = (
+    h("0x1.0000000260b72p+0"),
+    h("0x1.0000009bfe51dp+0"),
+    h("0x1.fffffaaeff79ap-2"),
+    h("0x1.55540a7e79756p-3"),
+    h("0x1.55589a69a0ae1p-5"),
+    h("0x1.126d0bdf84124p-7"),
+    h("0x1.6ab96d2ebd733p-10"),
+)
 #: (exp(r)-1-r)/r^2, |r| <= ln(2)/2; error <= 2^-34.1
 EXP_SHORT: Final[tuple[float, ...]] = (
     h("0x1.0000003a1ccf8p-1"),

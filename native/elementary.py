@@ -6,6 +6,8 @@ functions on arrays; pairs 2^-56 (2^-84 for exp and log1p where `full`).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from . import coefficients as c
@@ -101,6 +103,15 @@ def exp(x: Number, *, full: bool = False) -> Exp:
     less = polynomial((0.0, 1.0, *tail), r)
     trace = traced(x)
     return Exp(trace.raised(digits, k), None, where(k == 0.0, less, trace.raised(digits, k) - 1.0))
+
+
+def exp_near(x: Lane) -> tuple[Lane, Lane, Any]:
+    """Return (d, 2^k) of a kernel's lanes with d 2^k = exp(x) to 2^-28.9, |x| < 709, and what says that it was.
+
+    That is `trace.OCTAVES` and a number of 11 bits; something else where x is outside.
+    """
+    k, power, bits = x.trace.octaves(x)
+    return polynomial(c.EXP_NEAR, fused(k, -c.LN2_PAIR[0], x)), power, bits
 
 
 def _reduced(high: Lane, low: Lane) -> tuple[Lane, Pair]:

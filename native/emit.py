@@ -9,14 +9,16 @@ from llvmlite import ir
 
 from . import pair, storage
 from .element import Element
-from .formula import Formula
+from .formula import Formula, Stage
 from .loops import Layout, Memory, Reader, Variable, chunks, flag, folded, loop, masked, slot
 from .margin import Margin, Margins, fits
+from .near import Approximation
 from .operators import Lane
 from .pair import Number
 from .passes import TracedRow
-from .trace import F32, F64, I64, Trace, element_of
+from .trace import F32, F64, I1, I64, Trace, element_of
 from .verify import unlike
+from .ziv import Attempts
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,18 @@ class Program:
     def cancels(self) -> bool:
         """Whether a quantity needs all digits of its terms."""
         return any(self.formula.exact(q, self.layout.labels == "index") for q in self.quantities)
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """How the quantities of a row come about."""
+        return {q: self.formula.row(q, self.layout.labels == "index") for q in self.quantities}
+
+    @property
+    def near(self) -> Approximation | None:
+        """What is tried first, where there is one number a row and nothing else."""
+        layout = self.layout
+        alone = self.quantities == ("value",) and layout.value == "rounded" and not layout.wide
+        return self.stages["value"].near if alone and layout.labels in ("", "index", "plain") else None
 
     @property
     def margin(self) -> Margin | None:
@@ -77,11 +91,21 @@ def _summed(trace: Trace, program: Program, memory: Memory, count: Any) -> None:
 
 def _cases(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
     """Append the cases start .. stop-1; total: what values are added to instead of being written."""
-    if program.formula.rows:
-        with loop(trace, memory.start, memory.stop, ir.Constant(I64, 1)) as case:
-            _row(trace, program, memory, case, count, total)
-    else:
+    if not program.formula.rows:
         _elements(trace, program, memory, count, total)
+        return
+    near = program.near
+    attempts = Attempts(Reader(trace, memory, program.layout), near) if near else None
+    with loop(trace, memory.start, memory.stop, ir.Constant(I64, 1)) as case:
+        if attempts is None:
+            _row(trace, program, memory, case, count, total)
+        else:
+            found = attempts.value(case)
+            with trace.builder.if_else(found, likely=True) as (there, missing):
+                with there:
+                    flag(trace, memory, case, ir.Constant(I1, 0), count)
+                with missing:
+                    attempts.learn(_row(trace, program, memory, case, count, total)["value"])
 
 
 #: what a kernel returns that has found a wrong label; no sum with numbers of flags is 0
@@ -154,7 +178,7 @@ def _short(
             x = storage.widened(trace, x.high.code, "float32") + storage.widened(trace, x.low.code, "float32")
         code = pair.rounded(x).code
         places[q] = code.type, slot(trace, code.type, code)
-    bad = slot(trace, ir.IntType(1), ir.Constant(ir.IntType(1), 0))
+    bad = slot(trace, I1, ir.Constant(I1, 0))
     with b.if_then(trace.any(Lane(trace, other)), likely=False):
         spoilt = Spoilt(trace, trace.width)
         for q, x in _quantities(trace, program, reader, i, mask):
@@ -164,7 +188,7 @@ def _short(
             b.store(b.select(other, long, b.load(place, typ=kind)), place)
         b.store(spoilt.any(), bad)
     results = {q: Lane(trace, b.load(place, typ=kind)) for q, (kind, place) in places.items()}
-    return results, b.load(bad, typ=ir.IntType(1))
+    return results, b.load(bad, typ=I1)
 
 
 class Spoilt:
@@ -221,37 +245,39 @@ def _output(memory: Memory, q: str) -> Any:
 
 def _row(
     trace: Trace, program: Program, memory: Memory, case: Any, count: Any, total: Variable | None
-) -> None:
-    formula, index = program.formula, program.layout.labels == "index"
-    stages = {q: formula.row(q, index) for q in program.quantities}
-    outputs = tuple(_output(memory, q) for q, (_, _, vector) in stages.items() if vector)
+) -> dict[str, Number]:
+    """Append one row; return its quantities that are one number a row."""
+    outputs = tuple(_output(memory, q) for q, stage in program.stages.items() if stage.vector)
     row = TracedRow(Reader(trace, memory, program.layout), case, program.cancels, outputs)
     states: dict[Any, Any] = {}
-    for prepare, _, _ in stages.values():
-        if prepare not in states:
-            states[prepare] = prepare(row)
+    for stage in program.stages.values():
+        if stage.prepare not in states:
+            states[stage.prepare] = stage.prepare(row)
     alone, spoilt = Spoilt(trace, 0), Spoilt(trace, trace.width)
-    for q, (prepare, finish, vector) in stages.items():
-        if not vector:
-            x = finish(states[prepare])
+    numbers = {}
+    for q, stage in program.stages.items():
+        if not stage.vector:
+            x = numbers[q] = stage.finish(states[stage.prepare])
             alone.add(x, _write(trace, program, memory, q, case, x, None, total))
-    vectors = {q: (p, f) for q, (p, f, vector) in stages.items() if vector}
-    if vectors:
-        _vectors(trace, program, memory, row, states, vectors, spoilt)
+    if len(numbers) < len(program.stages):
+        _vectors(trace, program, memory, row, states, spoilt)
     flag(trace, memory, case, trace.builder.or_(alone.any(), spoilt.any()), count)
+    return numbers
 
 
 def _vectors(
-    trace: Trace, program: Program, memory: Memory, row: TracedRow, states: Any, stages: Any, spoilt: Spoilt
+    trace: Trace, program: Program, memory: Memory, row: TracedRow, states: Any, spoilt: Spoilt
 ) -> None:
     """Append the pass that writes a number an element."""
 
     def write(e: Element, mask: Any) -> None:
         at = trace.builder.add(row.base, e.position.base)
-        for q, (prepare, finish) in stages.items():
+        for q, stage in program.stages.items():
+            if not stage.vector:
+                continue
             if q == "value":
                 e.factor, factor = None, e.factor
-            x = finish(states[prepare], e)
+            x = stage.finish(states[stage.prepare], e)
             if q == "value":
                 e.factor = factor
             spoilt.add(x, _write(trace, program, memory, q, at, x, mask, None), mask)

@@ -8,6 +8,7 @@ from typing import Any
 
 from .element import Element, Row
 from .margin import Margin
+from .near import Approximation
 from .pair import Number
 
 
@@ -16,12 +17,14 @@ class Stage:
     """How a quantity of a row comes about.
 
     prepare(row) reduces the row to a state. finish(state) is one number a row, or, where `vector`,
-    finish(state, element) one an element.
+    finish(state, element) one an element. near: the same number with less effort and a bound of its error, which a
+    kernel may try first; see `near`.
     """
 
     prepare: Callable[[Row], Any]
     finish: Callable[..., Number]
     vector: bool = True
+    near: Approximation | None = None
 
 
 def unreduced(row: Row) -> Row:
@@ -62,10 +65,9 @@ class Formula:
         """Whether the terms of a quantity need all digits there are; a class index cancels nothing."""
         return name in self.cancels and not index
 
-    def row(self, name: str, index: bool) -> tuple[Callable[[Row], Any], Callable[..., Number], bool]:
-        """Return (prepare, finish, vector) of a quantity."""
-        stage = self.indexed[name] if index and name in self.indexed else self.stages[name]
-        return stage.prepare, stage.finish, stage.vector
+    def row(self, name: str, index: bool) -> Stage:
+        """Return how a quantity of a row comes about; index: the label is a class index."""
+        return self.indexed[name] if index and name in self.indexed else self.stages[name]
 
     def kept(self, name: str) -> bool:
         """Whether a quantity has the shape of the input, not one number a case."""

@@ -118,17 +118,17 @@ def split_exponent(x: Lane) -> tuple[Lane, Lane]:
 
 
 def polynomial(coefficients: tuple[float, ...], x: Lane) -> Lane:
-    """Return the sum of c_k x^k: Horner's rule in x^2 for even and for odd k.
+    """Return the sum of c_k x^k: Horner's rule in x^2 on pairs c_k + c_(k+1) x (Estrin 1960, one level).
 
-    The two halves wait for each other only at the end; one chain would keep a processor waiting.
+    The pairs wait for nobody, so the chain of operations that wait for each other is half as long.
     """
     if len(coefficients) < 4:
         return horner(coefficients, x)
-    square = x * x
-    return fused(horner(coefficients[1::2], square), x, horner(coefficients[0::2], square))
+    pairs = [fused(x, b, a) for a, b in zip(coefficients[::2], coefficients[1::2], strict=False)]
+    return horner((*pairs, *coefficients[2 * len(pairs) :]), x * x)
 
 
-def horner(coefficients: tuple[float, ...], x: Lane) -> Lane:
+def horner(coefficients: tuple[Lane, ...], x: Lane) -> Lane:
     """Return the sum of c_k x^k in one chain."""
     total: Lane = coefficients[-1]
     for c in coefficients[-2::-1]:

@@ -76,12 +76,12 @@ class SoftmaxXent(Loss):
     name = "softmax_xent"
     formula = Formula(
         stages={
-            "value": Stage(categorical.labelled, categorical.xent, False),
+            "value": Stage(categorical.labelled, categorical.xent, False, categorical.xent_near),
             "grad": Stage(categorical.labelled, categorical.xent_grad),
             "hess": Stage(categorical.labelled, categorical.xent_hess),
         },
         indexed={
-            "value": Stage(categorical.indexed, categorical.xent_index, False),
+            "value": Stage(categorical.indexed, categorical.xent_index, False, categorical.xent_index_near),
             "grad": Stage(categorical.indexed, categorical.xent_index_grad),
         },
         cancels=frozenset({"grad"}),

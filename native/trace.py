@@ -11,6 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from .coefficients import LOG2_E
 from .operators import Lane
 
 F64 = ir.DoubleType()
@@ -19,9 +20,12 @@ I64 = ir.IntType(64)
 I32 = ir.IntType(32)
 I16 = ir.IntType(16)
 I8 = ir.IntType(8)
+I1 = ir.IntType(1)
 
 #: adding it rounds to an integer, whose bits are then the lowest of the sum
 _MAGIC = 1.5 * 2.0**52
+#: the bits of `_MAGIC`, which is what `octaves` adds the exponent field of 2^k to
+OCTAVES = 0x4338000000000000
 
 
 def element_of(kind: Any) -> Any:
@@ -178,6 +182,15 @@ class Trace:
         shifted = self.fused(x, factor, _MAGIC)
         return Lane(self, (shifted - _MAGIC).code, shifted.code)
 
+    def octaves(self, x: Lane) -> tuple[Lane, Lane, Any]:
+        """Return (k, 2^k) for the integer k nearest to x log2(e), and what k is read from: `OCTAVES` and k, in bits.
+
+        k must be in [-1023, 1023], at whose ends 2^k is 0 and infinity.
+        """
+        shifted = self.fused(x, LOG2_E, _MAGIC + 1023.0)
+        code = self.bits(shifted)
+        return shifted - (_MAGIC + 1023.0), self.of_bits(self.builder.shl(code, self.integer(52, code.type))), code
+
     def _exponent(self, k: Lane) -> Any:
         """Return k, an integer, moved to where the exponent of float64 stands."""
         shifted = Lane(self, k.magic) if k.magic is not None else k + _MAGIC
@@ -237,6 +250,16 @@ class Trace:
             order = ir.Constant(ir.VectorType(I32, n // 2), list(range(start, start + n // 2)))
             parts.append(Lane(self, self.builder.shuffle_vector(x.code, nothing, order)))
         return parts[0], parts[1]
+
+    def joined_bits(self, code: Any) -> Any:
+        """Return what bits are set in one of the integers of a vector."""
+        b, count = self.builder, code.type.count
+        while count > 1:
+            count //= 2
+            nothing = ir.Constant(code.type, ir.Undefined)
+            halves = [ir.Constant(ir.VectorType(I32, count), list(range(k, k + count))) for k in (0, count)]
+            code = b.or_(*(b.shuffle_vector(code, nothing, half) for half in halves))
+        return b.extract_element(code, ir.Constant(I32, 0))
 
     def any(self, mask: Lane) -> Any:
         """Return, as one bit, whether a truth value, or one of a vector, holds."""

@@ -140,6 +140,7 @@ def polynomials() -> list[Polynomial]:
     small = mpmath.log1p(mpf(1) / (2 * STEPS))  # whatever is looked up is at least as large, or s is all there is
     reach = f"s in [{mpmath.nstr(low, 3)}, {mpmath.nstr(high, 3)}]"
     return [
+        Polynomial("EXP_NEAR", f"exp(r), {near}", mpmath.exp, exp_weight(0), -REDUCED, REDUCED, 6),
         Polynomial("EXP_SHORT", f"(exp(r)-1-r)/r^2, {near}", exp_tail(2), exp_weight(2), -REDUCED, REDUCED, 5),
         Polynomial("EXP_LANE", f"(exp(r)-1-r)/r^2, {near}", exp_tail(2), exp_weight(2), -REDUCED, REDUCED, 7),
         Polynomial("EXP_PAIR", f"(exp(r)-1-r)/r^2, {near}", exp_tail(2), exp_weight(2), -REDUCED, REDUCED, 10),

@@ -7,10 +7,15 @@ of its absolute terms where the form cancels by its nature (0 elsewhere).
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import ml_dtypes
 import mpmath
 import numpy as np
 import pytest
+
+from .copies import PACKAGE, Loader
 
 DTYPES = {
     "float16": np.dtype(np.float16),
@@ -182,3 +187,25 @@ def engines():
             return choice.engine
 
     return Engines()
+
+
+@pytest.fixture
+def load():
+    """A function that imports a copy of `lossbench.native` with a change, see `copies`."""
+    before = set(sys.modules)
+    loaders = []
+
+    def importing(change):
+        for name in set(sys.modules) - before:
+            if name.split(".")[0] == PACKAGE:
+                del sys.modules[name]
+        loaders.append(Loader(change))
+        sys.meta_path.insert(0, loaders[-1])
+        return importlib.import_module(PACKAGE)
+
+    yield importing
+    for loader in loaders:
+        sys.meta_path.remove(loader)
+    for name in set(sys.modules) - before:
+        if name.split(".")[0] == PACKAGE:
+            del sys.modules[name]

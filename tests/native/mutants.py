@@ -216,6 +216,22 @@ MUTANTS = (
         "soft labels",
         "float32 arithmetic",
     ),
+    Mutant(
+        "Ziv's test without the error of exp",
+        "near",
+        "EXP = 2.0**-28.9 + 2.0**-33",
+        "EXP = 0.0",
+        "at once",
+        "numba",
+    ),
+    Mutant(
+        "Ziv's test with the range of one vector",
+        "ziv",
+        "b.store(b.or_(b.load(seen, typ=kind), bits), seen)",
+        "b.store(bits, seen)",
+        "at once",
+        "numba",
+    ),
     Mutant("subnormal tails lost", "elementary", "_LOWEST_PAIR = -1400.0", "_LOWEST_PAIR = -708.0", "softplus"),
     Mutant("one row's sum not scaled up", "arrays", "_SMALL = 2.0**-900", "_SMALL = 0.0", "tail"),
 )

@@ -1,10 +1,6 @@
 """The suites and checks notice every bug of `mutants`, and nothing in the code as it is."""
 
-import importlib.abc
-import importlib.util
-import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,51 +11,8 @@ from lossbench.reference import evaluate, form_of
 from lossbench.reference.formats import encode
 from lossbench.suites.catalog import SUITES
 
+from .copies import Change
 from .mutants import HELPERS, MUTANTS
-
-SOURCES = Path(lossbench.native.__file__).parent
-PACKAGE = "native_mutant"
-
-
-class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the package a second time, under another name, with one module changed."""
-
-    def __init__(self, mutant):
-        self.mutant = mutant
-
-    def find_spec(self, fullname, path=None, target=None):
-        if fullname.split(".")[0] != PACKAGE:
-            return None
-        return importlib.util.spec_from_loader(fullname, self, is_package=fullname == PACKAGE)
-
-    def exec_module(self, module):
-        stem = module.__name__.partition(".")[2] or "__init__"
-        path = SOURCES / f"{stem}.py"
-        text = path.read_text(encoding="utf-8")
-        if self.mutant is not None and stem == self.mutant.module:
-            assert text.count(self.mutant.old) == 1, f"{stem}: the text to replace is not there once"
-            text = text.replace(self.mutant.old, self.mutant.new) + HELPERS.get(stem, "")
-        module.__file__ = str(path)
-        exec(compile(text.replace("cache=True", "cache=False"), str(path), "exec"), module.__dict__)
-
-
-@pytest.fixture
-def load():
-    """A function that imports a mutant, or the package as it is for None."""
-    before = set(sys.modules)
-    loaders = []
-
-    def importing(mutant):
-        loaders.append(Loader(mutant))
-        sys.meta_path.insert(0, loaders[-1])
-        return importlib.import_module(PACKAGE)
-
-    yield importing
-    for loader in loaders:
-        sys.meta_path.remove(loader)
-    for name in set(sys.modules) - before:
-        if name.split(".")[0] == PACKAGE:
-            del sys.modules[name]
 
 
 @cache
@@ -164,7 +117,17 @@ def soft_labels(native):
     return any(differs(a.astype(float), want, 0.51, False) for a, want in zip(got, exact, strict=True))
 
 
+def at_once(native):
+    """Whether a value found by Ziv's test is another one than that beside a gradient, which is not."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(0, scale, (2000, 40)) for scale in (1.0, 5.0, 1.0)]).astype(np.float32)
+    x[4000:, 0] = -2200.0
+    y = rng.integers(0, 40, len(x))
+    return not np.array_equal(native.softmax_xent(x, y), native.softmax_xent.value_and_grad(x, y)[0])
+
+
 QUESTIONS = {
+    "at once": at_once,
     "ignored": ignored,
     "denominator": denominator,
     "smoothing": smoothing,
@@ -199,7 +162,7 @@ def test_noticed(mutant, load, engines):
         if not kernels.register():
             pytest.skip("the target permutes no registers: no kernel is in float32 arithmetic")
     engines[engine]
-    native = load(mutant)
+    native = load(Change(mutant.module, mutant.old, mutant.new, HELPERS.get(mutant.module, "")))
     assert native.choice is not choice
     with native.using(engine):
         assert asked(native, mutant.question)

@@ -1,0 +1,93 @@
+"""Values of a row that a kernel tries with one pass over it; see `near`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from . import elementary, storage
+from .loops import Reader, Variable, chunks, folded, masked, slot
+from .near import EACH, EXP, SMALL, TERMS, Approximation, Sums
+from .operators import Lane
+from .trace import F64, I1, I64, OCTAVES
+
+#: how many rows are not tried after one whose numbers are too large, as masked logits are
+_PAUSE = 16
+#: what of the bits of `octaves` is k
+_FIELD = 2048
+#: a sum within these is of terms that neither overflow nor are lost
+_LEAST, _MOST = 2.0**-900, 2.0**1000
+
+
+class Attempts:
+    """Tries values, row after row, and gives rows up where that has lately been in vain."""
+
+    def __init__(self, reader: Reader, near: Approximation) -> None:
+        """Take where rows are read from, and what is tried."""
+        self.trace, self.reader, self.memory, self.near = reader.trace, reader, reader.memory, near
+        self._left = slot(self.trace, I64, ir.Constant(I64, 0))
+
+    def value(self, case: Any) -> Any:
+        """Try the value of a row, and write it; return whether it was found."""
+        b, memory, dtype = self.trace.builder, self.memory, self.reader.layout.dtype
+        found = slot(self.trace, I1, ir.Constant(I1, 0))
+        left = b.load(self._left, typ=I64)
+        with b.if_else(b.icmp_signed(">", left, ir.Constant(I64, 0)), likely=False) as (resting, trying):
+            with resting:
+                b.store(b.sub(left, ir.Constant(I64, 1)), self._left)
+            with trying:
+                sums, inside = self._sums(case)
+                x = self.near(sums)
+                error = x.log_terms * (EXP + EACH * self._classes()) + x.terms * (TERMS + EACH * self._classes())
+                ends = [storage.narrowed(self.trace, end, dtype) for end in (x.value - error, x.value + error)]
+                same = b.fcmp_ordered("==", *ends) if dtype == "float32" else b.icmp_signed("==", *ends)
+                clear = (self.trace.size(x.value) > error) & Lane(self.trace, same) & inside
+                b.store(b.select(inside.code, ir.Constant(I64, 0), ir.Constant(I64, _PAUSE)), self._left)
+                with b.if_then(clear.code, likely=True):
+                    storage.store(self.trace, memory.value, case, dtype, x.value)
+                    b.store(ir.Constant(I1, 1), found)
+        return b.load(found, typ=I1)
+
+    def learn(self, value: Lane) -> None:
+        """Take the value of a row that was computed the other way: the next one may be as small."""
+        b = self.trace.builder
+        small = b.and_((self.trace.size(value) < SMALL).code,
+                       b.icmp_signed("==", b.load(self._left, typ=I64), ir.Constant(I64, 0)))  # fmt: skip
+        b.store(b.select(small, ir.Constant(I64, 1), b.load(self._left, typ=I64)), self._left)
+
+    def _classes(self) -> Lane:
+        return Lane(self.trace, self.trace.builder.sitofp(self.memory.classes, F64))
+
+    def _sums(self, case: Any) -> tuple[Sums, Lane]:
+        """Append the pass; return what it finds, and whether all numbers were such that it may be used."""
+        trace, b, memory, layout = self.trace, self.trace.builder, self.memory, self.reader.layout
+        base = b.mul(case, memory.classes)
+        last = b.icmp_signed(">=", b.add(case, ir.Constant(I64, 1)), memory.stop)
+        ahead = b.select(last, ir.Constant(I64, 0), memory.classes)
+        kind = ir.VectorType(I64, trace.width)
+        seen = slot(trace, kind, trace.integer(0, kind))
+        total, mass, linear = (Variable(trace, False, 0.0, trace.width) for _ in range(3))
+
+        def add(i: Any, mask: Any) -> None:
+            at = b.add(base, i)
+            z = storage.load(trace, memory.x, at, layout.dtype, trace.width, mask)
+            storage.prefetch(trace, memory.x, b.add(at, ahead), layout.dtype, write=False)
+            digits, power, bits = elementary.exp_near(z)
+            b.store(b.or_(b.load(seen, typ=kind), bits), seen)
+            total.set(trace.fused(masked(trace, mask, power, 0.0), digits, total.get()))
+            for y in self.reader.labels(at, mask):
+                mass.set(mass.get() + y)
+                linear.set(trace.fused(y, z, linear.get()))
+
+        chunks(trace, ir.Constant(I64, 0), memory.classes, add)
+        whole = [folded(trace, place.get(), lambda x, y: x + y) for place in (total, mass, linear)]
+        bits = trace.joined_bits(b.load(seen, typ=kind))
+        field = b.sub(bits, ir.Constant(I64, OCTAVES))
+        inside = Lane(trace, b.icmp_unsigned("<", field, ir.Constant(I64, _FIELD)))
+        inside = inside & (whole[0] > _LEAST) & (whole[0] < _MOST)
+        log = elementary.log(whole[0], wide=False)
+        if layout.labels != "index":
+            return Sums(log, mass=whole[1], linear=whole[2]), inside
+        target = b.load(storage.address(trace, memory.labels[0], case, "int64"), typ=I64)
+        return Sums(log, storage.load(trace, memory.x, b.add(base, target), layout.dtype, 0)), inside
