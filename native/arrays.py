@@ -121,9 +121,12 @@ class ArrayRow(Row):
         high = np.take_along_axis(y.high, at, axis=-1)
         return Pair(high, low) if self.wide else high
 
-    def totals(self, *terms: Callable[[Element], Number]) -> tuple[Number, ...]:
+    def totals(self, *terms: Callable[[Element], Number], skip: Lane | None = None) -> tuple[Number, ...]:
         """Return sums over the classes, (n, 1) each."""
-        return tuple(total(self.number(term(self.whole)), self.block.x.shape) for term in terms)
+        numbers = [self.number(term(self.whole)) for term in terms]
+        if skip is not None:
+            numbers[0] = pair.where(self.whole.at(skip), 0.0, numbers[0])
+        return tuple(total(x, self.block.x.shape) for x in numbers)
 
     def small_total(
         self,

@@ -117,8 +117,8 @@ class Row(Protocol):
     def limit(self, m: Lane, value: Lane) -> Lane:
         """Return the value of a row whose largest logit is m; m itself where that is infinite."""
 
-    def totals(self, *terms: Callable[[Element], Number]) -> tuple[Number, ...]:
-        """Return the sums of terms over the row, in one pass."""
+    def totals(self, *terms: Callable[[Element], Number], skip: Lane | None = None) -> tuple[Number, ...]:
+        """Return the sums of terms over the row, in one pass; skip: index that is left out of the first sum."""
 
     def small_total(
         self,

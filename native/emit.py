@@ -10,7 +10,8 @@ from llvmlite import ir
 from . import pair, storage
 from .element import Element
 from .formula import Formula, Stage
-from .loops import Layout, Memory, Reader, Variable, chunks, flag, folded, loop, masked, slot
+from .hot import only_one
+from .loops import Layout, Memory, Reader, Variable, Whole, chunks, flag, folded, loop, masked, slot, spread
 from .margin import Margin, Margins, fits
 from .near import Approximation
 from .operators import Lane
@@ -39,6 +40,15 @@ class Program:
     def stages(self) -> dict[str, Stage]:
         """How the quantities of a row come about."""
         return {q: self.formula.row(q, self.layout.labels == "index") for q in self.quantities}
+
+    @property
+    def hot(self) -> Program | None:
+        """The same for rows whose labels are one-hot: with the class index, which costs less; None where there is none.
+        """
+        indexed = all(q in self.formula.indexed for q in self.quantities)
+        if self.layout.labels != "plain" or not indexed:
+            return None
+        return replace(self, layout=replace(self.layout, labels="index"))
 
     @property
     def near(self) -> Approximation | None:
@@ -94,18 +104,43 @@ def _cases(trace: Trace, program: Program, memory: Memory, count: Any, total: Va
     if not program.formula.rows:
         _elements(trace, program, memory, count, total)
         return
-    near = program.near
-    attempts = Attempts(Reader(trace, memory, program.layout), near) if near else None
+    hot = program.hot
+    ways = [Rows(trace, one, memory, count, total) for one in (program, hot) if one]
     with loop(trace, memory.start, memory.stop, ir.Constant(I64, 1)) as case:
-        if attempts is None:
-            _row(trace, program, memory, case, count, total)
-        else:
-            found = attempts.value(case)
-            with trace.builder.if_else(found, likely=True) as (there, missing):
-                with there:
-                    flag(trace, memory, case, ir.Constant(I1, 0), count)
-                with missing:
-                    attempts.learn(_row(trace, program, memory, case, count, total)["value"])
+        if hot is None:
+            ways[0].append(case)
+            return
+        index = only_one(trace, memory, program.layout.dtype, case)
+        with trace.builder.if_else(trace.builder.icmp_signed(">=", index, ir.Constant(I64, 0))) as (one, several):
+            with one:
+                ways[1].append(case, Whole(index))
+            with several:
+                ways[0].append(case)
+
+
+class Rows:
+    """One way to compute rows: of one program."""
+
+    def __init__(self, trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
+        """Take where rows are, where flags are counted, and what values are added to."""
+        self.trace, self.program, self.memory, self.count, self.total = trace, program, memory, count, total
+        near = program.near
+        self.attempts = Attempts(Reader(trace, memory, program.layout), near) if near else None
+
+    def append(self, case: Any, index: Whole | None = None) -> None:
+        """Append a row; index: the class index that labels it, where that is not in memory."""
+        if self.attempts is None:
+            self._computed(case, index)
+            return
+        found = self.attempts.value(case, index)
+        with self.trace.builder.if_else(found, likely=True) as (there, missing):
+            with there:
+                flag(self.trace, self.memory, case, ir.Constant(I1, 0), self.count)
+            with missing:
+                self.attempts.learn(self._computed(case, index)["value"])
+
+    def _computed(self, case: Any, index: Whole | None) -> dict[str, Number]:
+        return _row(self.trace, self.program, self.memory, case, index, self.count, self.total)
 
 
 #: what a kernel returns that has found a wrong label; no sum with numbers of flags is 0
@@ -244,11 +279,11 @@ def _output(memory: Memory, q: str) -> Any:
 
 
 def _row(
-    trace: Trace, program: Program, memory: Memory, case: Any, count: Any, total: Variable | None
+    trace: Trace, program: Program, memory: Memory, case: Any, index: Whole | None, count: Any, total: Variable | None
 ) -> dict[str, Number]:
     """Append one row; return its quantities that are one number a row."""
     outputs = tuple(_output(memory, q) for q, stage in program.stages.items() if stage.vector)
-    row = TracedRow(Reader(trace, memory, program.layout), case, program.cancels, outputs)
+    row = TracedRow(Reader(trace, memory, program.layout), case, program.cancels, outputs, index)
     states: dict[Any, Any] = {}
     for stage in program.stages.values():
         if stage.prepare not in states:
@@ -277,7 +312,7 @@ def _vectors(
                 continue
             if q == "value":
                 e.factor, factor = None, e.factor
-            x = stage.finish(states[stage.prepare], e)
+            x = spread(trace, stage.finish(states[stage.prepare], e))
             if q == "value":
                 e.factor = factor
             spoilt.add(x, _write(trace, program, memory, q, at, x, mask, None), mask)

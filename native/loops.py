@@ -165,6 +165,12 @@ def masked(trace: Trace, mask: Any, x: Number, other: float) -> Number:
     return x if mask is None else pair.where(Lane(trace, mask), x, other)
 
 
+def spread(trace: Trace, x: Number) -> Number:
+    """Return a number as a vector, of equal elements where it is one alone."""
+    zero = Lane(trace, trace.constant(0.0, ir.VectorType(F64, trace.width)))
+    return _map(x, lambda lane: Lane(trace, trace.alike(lane, zero)[0]))
+
+
 def folded(trace: Trace, x: Number, join: Callable[[Number, Number], Number]) -> Number:
     """Join the elements of a vector, halves first."""
     while isinstance(pair.high(x).code.type, ir.VectorType):

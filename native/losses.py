@@ -42,14 +42,23 @@ class ProbXent(Loss):
             "grad": each(probability.xent_grad),
             "hess": each(probability.xent_hess),
         },
-        indexed={"value": Stage(unreduced, probability.xent_index, False)},
+        indexed={
+            "value": Stage(unreduced, probability.xent_index, False),
+            "grad": Stage(probability.Picked, probability.xent_index_grad),
+            "hess": Stage(probability.Picked, probability.xent_index_hess),
+        },
     )
     normalized = Formula(
         stages={
             "value": Stage(probability.Normalized, probability.normalized, False),
             "grad": Stage(probability.Normalized, probability.normalized_grad),
             "hess": Stage(probability.Normalized, probability.normalized_hess),
-        }
+        },
+        indexed={
+            "value": Stage(probability.Hit, probability.hit, False),
+            "grad": Stage(probability.Hit, probability.hit_grad),
+            "hess": Stage(probability.Hit, probability.hit_hess),
+        },
     )
     labels = "classes"
     rows = True

@@ -23,8 +23,13 @@ _UP = 1000.0
 class TracedRow(Row):
     """One row of a kernel; see `element.Row`."""
 
-    def __init__(self, reader: Reader, case: Any, cancels: bool, outputs: tuple[Any, ...]) -> None:
-        """Take the index of the row; outputs: arrays with a result an element, for which exps are kept."""
+    def __init__(
+        self, reader: Reader, case: Any, cancels: bool, outputs: tuple[Any, ...] = (), index: Whole | None = None
+    ) -> None:
+        """Take the index of the row; outputs: arrays with a result an element, for which exps are kept.
+
+        index: the class index that labels it, where that is not in memory.
+        """
         self.trace, self.reader, self.memory = reader.trace, reader, reader.memory
         self.case, self.cancels, self.outputs = case, cancels, outputs
         self.wide = reader.layout.wide
@@ -34,10 +39,10 @@ class TracedRow(Row):
         last = b.icmp_signed(">=", b.add(case, ir.Constant(I64, 1)), self.memory.stop)
         self.distance = b.select(last, ir.Constant(I64, 0), self.memory.classes)
         self.factor = reader.factor(case, 0)
-        self.index = None
+        self.index = index
         #: where and what a smoothed label is: a class index, the label there, the label elsewhere
         self.smoothed: tuple[Whole, Number, Number] | None = None
-        if reader.layout.labels in ("index", "smoothed"):
+        if index is None and reader.layout.labels in ("index", "smoothed"):
             target = Whole(b.load(storage.address(self.trace, self.memory.labels[0], case, "int64"), typ=I64))
             if reader.layout.labels == "index":
                 self.index = target
@@ -155,13 +160,16 @@ class TracedRow(Row):
             return storage.load(self.trace, where[0], at, self.reader.layout.dtype, 0)
         return self.reader.number(where[0], where[1], at, 0)
 
-    def totals(self, *terms: Callable[[Element], Number]) -> tuple[Number, ...]:
+    def totals(self, *terms: Callable[[Element], Number], skip: Whole | None = None) -> tuple[Number, ...]:
         """Return sums over the classes."""
+        if skip is not None:
+            self.apart = skip
         sums = [Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width) for _ in terms]
 
         def add(e: Element, mask: Any) -> None:
-            for place, term in zip(sums, terms, strict=True):
-                place.set(self._sum(place, masked(self.trace, mask, term(e), 0.0)))
+            for k, (place, term) in enumerate(zip(sums, terms, strict=True)):
+                x = term(e) if skip is None or k else pair.where(e.at(skip), 0.0, term(e))
+                place.set(self._sum(place, masked(self.trace, mask, x, 0.0)))
 
         self.each(add)
         return tuple(self._total(place) for place in sums)

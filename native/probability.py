@@ -70,13 +70,6 @@ def xent(row: Row) -> Number:
     return 0.0 - row.totals(term)[0]
 
 
-def xent_index(row: Row) -> Number:
-    """-log q_t; the row is only looked through for what is not a probability."""
-    (bad,) = row.totals(lambda e: row.number(0.0 * where(e.z == np.inf, 0.0, probability(e))))
-    q = probability(Element(row.pick(row.index), wide=row.wide))
-    return (bad - log(q, wide=row.wide)) + 0.0
-
-
 def xent_grad(row: Row, e: Element) -> Number:
     """-y_k / q_k, free partials."""
     y, q = row.label(e), probability(e)
@@ -89,6 +82,37 @@ def xent_hess(row: Row, e: Element) -> Number:
     return select(y, pair.high(q), e.weighted(y) / q / q)
 
 
+def nothing(e: Element) -> Number:
+    """0, which only lets NaN and what is no probability through."""
+    return e.number(where(e.z >= 0.0, 0.0, np.nan))
+
+
+class Picked:
+    """A row of probabilities with a class index t: q_t."""
+
+    def __init__(self, row: Row) -> None:
+        """Pick it."""
+        self.row, self.target = row, row.index
+        self.q = row.number(probability(Element(row.pick(row.index), wide=row.wide)))
+
+
+def xent_index(row: Row) -> Number:
+    """-log q_t; the row is only looked through for what is not a probability."""
+    (bad,) = row.totals(nothing)
+    q = probability(Element(row.pick(row.index), wide=row.wide))
+    return (bad - log(q, wide=row.wide)) + 0.0
+
+
+def xent_index_grad(s: Picked, e: Element) -> Number:
+    """-1 / q_t at the target."""
+    return pair.where(e.at(s.target), 0.0 - e.weighted(1.0) / s.q, nothing(e))
+
+
+def xent_index_hess(s: Picked, e: Element) -> Number:
+    """1 / q_t^2 at the target."""
+    return pair.where(e.at(s.target), e.weighted(1.0) / s.q / s.q, nothing(e))
+
+
 class Normalized:
     """A row of masses q: Q = sum_k q_k, T = sum_k y_k, and Q - q_k without cancellation."""
 
@@ -96,9 +120,7 @@ class Normalized:
         """Reduce the row: the rest of the largest q is summed, the others are at least Q/2."""
         self.row = row
         self.top = row.first(row.maximum())
-        self.beside, self.mass = row.totals(
-            lambda e: pair.where(e.at(self.top), row.number(0.0), row.number(probability(e))), row.label
-        )
+        self.beside, self.mass = row.totals(lambda e: row.number(probability(e)), row.label, skip=self.top)
         largest = probability(Element(row.pick(self.top), wide=row.wide))
         total = self.beside + largest
         # Masses that are all 0 have no distribution.
@@ -136,3 +158,35 @@ def normalized_hess(s: Normalized, e: Element) -> Number:
     ratio = s.rest(e) / q
     away = select(y, pair.high(s.total), y * (ratio * (ratio + 2.0)))
     return e.weighted(away - (s.mass - y)) / s.total / s.total
+
+
+class Hit:
+    """A row of masses with a class index t: A, the sum of all but q_t, and Q = A + q_t."""
+
+    def __init__(self, row: Row) -> None:
+        """Reduce the row."""
+        self.target = row.index
+        (self.beside,) = row.totals(lambda e: row.number(probability(e)), skip=row.index)
+        self.q = probability(Element(row.pick(row.index), wide=row.wide))
+        total = self.beside + self.q
+        self.total: Number = pair.where(pair.high(total) == 0.0, np.nan, total)
+        self.ratio: Number = self.beside / row.number(self.q)
+        self.wide = row.wide
+
+
+def hit(s: Hit) -> Number:
+    """log(Q / q_t) = log1p(A / q_t); where that ratio overflows, its logarithm does not."""
+    far = log(pair.rounded(s.total), wide=s.wide) - log(s.q, wide=s.wide)
+    return pair.where(pair.high(s.ratio) < 2.0**900, log1p(s.ratio), far)
+
+
+def hit_grad(s: Hit, e: Element) -> Number:
+    """1/Q, and -(A / q_t) / Q at the target."""
+    own, other = (e.weighted(x) / s.total for x in (-s.ratio, 1.0))
+    return pair.where(e.at(s.target), own, other)
+
+
+def hit_hess(s: Hit, e: Element) -> Number:
+    """-1/Q^2, and r (2 + r) / Q^2 with r = A / q_t at the target."""
+    own, other = (e.weighted(x) / s.total / s.total for x in (s.ratio * (s.ratio + 2.0), -1.0))
+    return pair.where(e.at(s.target), own, other)

@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 
 from . import elementary, storage
-from .loops import Reader, Variable, chunks, folded, masked, slot
+from .loops import Reader, Variable, Whole, chunks, folded, masked, slot
 from .near import EACH, EXP, SMALL, TERMS, Approximation, Sums
 from .operators import Lane
 from .trace import F64, I1, I64, OCTAVES
@@ -28,8 +28,11 @@ class Attempts:
         self.trace, self.reader, self.memory, self.near = reader.trace, reader, reader.memory, near
         self._left = slot(self.trace, I64, ir.Constant(I64, 0))
 
-    def value(self, case: Any) -> Any:
-        """Try the value of a row, and write it; return whether it was found."""
+    def value(self, case: Any, index: Whole | None) -> Any:
+        """Try the value of a row, and write it; return whether it was found.
+
+        index: the class index that labels it, where that is not in memory.
+        """
         b, memory, dtype = self.trace.builder, self.memory, self.reader.layout.dtype
         found = slot(self.trace, I1, ir.Constant(I1, 0))
         left = b.load(self._left, typ=I64)
@@ -37,7 +40,7 @@ class Attempts:
             with resting:
                 b.store(b.sub(left, ir.Constant(I64, 1)), self._left)
             with trying:
-                sums, inside = self._sums(case)
+                sums, inside = self._sums(case, index)
                 x = self.near(sums)
                 error = x.log_terms * (EXP + EACH * self._classes()) + x.terms * (TERMS + EACH * self._classes())
                 ends = [storage.narrowed(self.trace, end, dtype) for end in (x.value - error, x.value + error)]
@@ -59,7 +62,7 @@ class Attempts:
     def _classes(self) -> Lane:
         return Lane(self.trace, self.trace.builder.sitofp(self.memory.classes, F64))
 
-    def _sums(self, case: Any) -> tuple[Sums, Lane]:
+    def _sums(self, case: Any, index: Whole | None) -> tuple[Sums, Lane]:
         """Append the pass; return what it finds, and whether all numbers were such that it may be used."""
         trace, b, memory, layout = self.trace, self.trace.builder, self.memory, self.reader.layout
         base = b.mul(case, memory.classes)
@@ -89,5 +92,6 @@ class Attempts:
         log = elementary.log(whole[0], wide=False)
         if layout.labels != "index":
             return Sums(log, mass=whole[1], linear=whole[2]), inside
-        target = b.load(storage.address(trace, memory.labels[0], case, "int64"), typ=I64)
-        return Sums(log, storage.load(trace, memory.x, b.add(base, target), layout.dtype, 0)), inside
+        if index is None:
+            index = Whole(b.load(storage.address(trace, memory.labels[0], case, "int64"), typ=I64))
+        return Sums(log, storage.load(trace, memory.x, b.add(base, index.code), layout.dtype, 0)), inside

@@ -232,6 +232,7 @@ MUTANTS = (
         "at once",
         "numba",
     ),
+    Mutant("any lone label taken for 1", "hot", "(label == 1.0).code", "(label != 0.0).code", "lone label", "numba"),
     Mutant("subnormal tails lost", "elementary", "_LOWEST_PAIR = -1400.0", "_LOWEST_PAIR = -708.0", "softplus"),
     Mutant("one row's sum not scaled up", "arrays", "_SMALL = 2.0**-900", "_SMALL = 0.0", "tail"),
 )

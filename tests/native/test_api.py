@@ -249,7 +249,7 @@ def test_doctests(module):
 
 
 #: the modules that compile: imported at the first call, never with the package
-COMPILING = {"trace", "storage", "loops", "passes", "emit", "verify", "kernels"}
+COMPILING = {"trace", "storage", "loops", "passes", "hot", "ziv", "emit", "verify", "kernels"}
 
 
 def test_imports():
