@@ -34,6 +34,12 @@ class Element:
         self.wide, self.cancels, self.position = wide, cancels, position
         self._known: dict[str, Any] = {}
 
+    def bare(self) -> Element:
+        """Return the element without its factor, and with what is known of it."""
+        e = Element(self.z, self.labels, None, wide=self.wide, cancels=self.cancels, position=self.position)
+        e._known = self._known
+        return e
+
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """Return what `compute` gives, computed at its first use."""
         if name not in self._known:

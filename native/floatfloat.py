@@ -17,8 +17,9 @@ _MAGIC = 1.5 * 2.0**23
 _BIAS = 8 * 127.0
 #: bits of an exponent
 _EXPONENT = 0xFF800000
-#: exp is normal, and its low part not lost, down to here
-LOWEST = -80.0
+#: exp is normal, and its low part not lost, down to here; products with `FACTORS` down to `LOWEST_WEIGHTED`
+LOWEST, LOWEST_WEIGHTED = -80.0, -60.0
+FACTORS = 2.0**-30, 2.0**30
 
 
 def exp(x: Lane) -> Pair:

@@ -21,8 +21,9 @@ from llvmlite.binding import get_host_cpu_features
 from numba.core import codegen, config, types
 from numba.extending import intrinsic
 
-from .emit import Program, emit
+from .emit import emit
 from .loops import Layout, Memory
+from .program import Program
 from .programs import form_of, formula_of
 from .trace import I64, Trace
 from .verify import emit_check

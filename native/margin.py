@@ -1,4 +1,4 @@
-"""Forms of one margin m of float32: the loss log(1 + exp(-m)) and its derivatives, in float32 arithmetic.
+"""Forms of one margin m: the loss log(1 + exp(-m)) and its derivatives, in pairs of the format of the logits.
 
 Softplus, the sigmoid, its logarithm and the binary losses with hard labels are this loss of a margin that is exact
 in floating point: through g(-z) = 1 - g(z), binary cross-entropy of z with a label y in {0, 1} is that of (2y - 1) z.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from . import floatfloat
+from . import doubledouble, floatfloat
 from .lanes import Lane, Mask, fused, negative, quick_sum, size, where
 from .pair import Pair
 
-#: of two float32 numbers to multiply, the product's low part is not lost down to a factor of 2^-30
-_LOWEST_WEIGHTED = -60.0
-_FACTORS = 2.0**-30, 2.0**30
+
+def arithmetic(dtype: str) -> Any:
+    """Return the exp and log1p of a format, and what they are good for: a module."""
+    return {"float32": floatfloat, "float64": doubledouble}[dtype]
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,19 @@ class Margin:
 
 
 class Margins:
-    """A vector of margins, float32."""
+    """A vector of margins."""
 
-    def __init__(self, margin: Margin, z: Lane, y: Lane | None, weighted: bool) -> None:
+    def __init__(self, margin: Margin, dtype: str, z: Lane, y: Lane | None, weighted: bool) -> None:
         """Take logits and labels; weighted: derivatives will be multiplied with a factor."""
-        self.margin = margin
+        self.margin, self.functions = margin, arithmetic(dtype)
         away = size(z)
         self.m, self.slope = margin.of(z, y)
-        lowest = _LOWEST_WEIGHTED if weighted else floatfloat.LOWEST
+        lowest = self.functions.LOWEST_WEIGHTED if weighted else self.functions.LOWEST
         #: where the results are as exact as they have to be
         self.good: Mask = away < -lowest
         if margin.square is not None and y is not None:
             self.good = self.good & (y * y == margin.square(y))
-        self.u = floatfloat.exp(-away)
+        self.u = self.functions.exp(-away)
         self._both: tuple[Pair, Pair] | None = None
 
     def quantity(self, q: str, factor: tuple[Lane, Lane] | None) -> Pair:
@@ -66,7 +68,7 @@ class Margins:
 
     def loss(self) -> Pair:
         """log(1 + exp(-m)) = max(-m, 0) + log1p(u), u = exp(-|m|)."""
-        log = floatfloat.log1p(self.u)
+        log = self.functions.log1p(self.u)
         line = where(-self.m > 0.0, -self.m, 0.0)
         more = line > log.high
         s, e = quick_sum(where(more, line, log.high), where(more, log.high, line))
@@ -102,9 +104,10 @@ def _product(a: Pair, b: Pair) -> Pair:
     return Pair(high, fused(a.low, b.high, fused(a.high, b.low, low)))
 
 
-def fits(factor: Lane) -> Mask:
+def fits(factor: Lane, dtype: str) -> Mask:
     """Return whether a float64 may be the factor of derivatives."""
-    return (factor >= _FACTORS[0]) & (factor < _FACTORS[1])
+    low, high = arithmetic(dtype).FACTORS
+    return (size(factor) >= low) & (size(factor) < high)
 
 
 SOFTPLUS = Margin(lambda z, y: (-z, -1.0))

@@ -9,10 +9,10 @@ import lossbench.native
 from .copies import Change
 
 #: kernels that try nothing
-WITHOUT = Change("emit", "attempts = Attempts(Reader(trace, memory, program.layout), near) if near else None",
-                 "attempts = None")  # fmt: skip
+WITHOUT = Change("rows", "self.attempts = Attempts(Reader(trace, memory, program.layout), near) if near else None",
+                 "self.attempts = None")  # fmt: skip
 #: kernels whose other way is wrong
-WRONG = Change("emit", "x = numbers[q] = stage.finish(states[stage.prepare])",
+WRONG = Change("rows", "x = numbers[q] = stage.finish(states[stage.prepare])",
                "x = numbers[q] = stage.finish(states[stage.prepare]) * 1.5")  # fmt: skip
 CLASSES = (1, 2, 7, 8, 9, 17, 100, 1000)
 

@@ -1,0 +1,53 @@
+"""What a kernel computes: a formula, its quantities, and what its arrays hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .formula import Formula, Stage
+from .loops import Layout
+from .margin import Margin
+from .near import Approximation
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a kernel computes: a formula, its quantities, what the arrays hold, and the kind of labels."""
+
+    formula: Formula
+    quantities: tuple[str, ...]
+    layout: Layout
+    labels: str
+
+    @property
+    def cancels(self) -> bool:
+        """Whether a quantity needs all digits of its terms."""
+        return any(self.formula.exact(q, self.layout.labels == "index") for q in self.quantities)
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """How the quantities of a row come about."""
+        return {q: self.formula.row(q, self.layout.labels == "index") for q in self.quantities}
+
+    @property
+    def hot(self) -> Program | None:
+        """The same for rows with one-hot labels, which a class index says with less effort; None where it does not."""
+        indexed = all(q in self.formula.indexed for q in self.quantities)
+        if self.layout.labels != "plain" or not indexed:
+            return None
+        return replace(self, layout=replace(self.layout, labels="index"))
+
+    @property
+    def near(self) -> Approximation | None:
+        """What is tried first, where there is one number a row and nothing else."""
+        layout = self.layout
+        alone = self.quantities == ("value",) and layout.value == "rounded" and not layout.wide
+        return self.stages["value"].near if alone and layout.labels in ("", "index", "plain") else None
+
+    @property
+    def margin(self) -> Margin | None:
+        """What pairs of the format itself compute the quantities from, where the arrays and the formula allow it."""
+        layout, margin = self.layout, self.formula.margin
+        stored = layout.dtype in ("float32", "float64") and layout.value in ("rounded", "sums")
+        plain = layout.labels in ("", "plain")
+        return margin if margin and stored and plain and margin.covers(self.quantities) else None

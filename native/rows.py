@@ -1,0 +1,95 @@
+"""Kernels of forms of rows, one row at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from .element import Element
+from .hot import only_one
+from .loops import Memory, Reader, Variable, Whole, flag, loop, spread
+from .pair import Number
+from .passes import TracedRow
+from .program import Program
+from .results import Spoilt, output, write
+from .trace import I1, I64, Trace
+from .ziv import Attempts
+
+
+def rows(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
+    """Append the rows start .. stop-1; total: what values are added to instead of being written."""
+    hot = program.hot
+    ways = [Rows(trace, one, memory, count, total) for one in (program, hot) if one]
+    with loop(trace, memory.start, memory.stop, ir.Constant(I64, 1)) as case:
+        if hot is None:
+            ways[0].append(case)
+        else:
+            index = only_one(trace, memory, program.layout.dtype, case)
+            with trace.builder.if_else(trace.builder.icmp_signed(">=", index, ir.Constant(I64, 0))) as (one, several):
+                with one:
+                    ways[1].append(case, Whole(index))
+                with several:
+                    ways[0].append(case)
+
+
+class Rows:
+    """One way to compute rows: of one program."""
+
+    def __init__(self, trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
+        """Take where rows are, where flags are counted, and what values are added to."""
+        self.trace, self.program, self.memory, self.count, self.total = trace, program, memory, count, total
+        near = program.near
+        self.attempts = Attempts(Reader(trace, memory, program.layout), near) if near else None
+
+    def append(self, case: Any, index: Whole | None = None) -> None:
+        """Append a row; index: the class index that labels it, where that is not in memory."""
+        if self.attempts is None:
+            self._computed(case, index)
+            return
+        found = self.attempts.value(case, index)
+        with self.trace.builder.if_else(found, likely=True) as (there, missing):
+            with there:
+                flag(self.trace, self.memory, case, ir.Constant(I1, 0), self.count)
+            with missing:
+                self.attempts.learn(self._computed(case, index)["value"])
+
+    def _computed(self, case: Any, index: Whole | None) -> dict[str, Number]:
+        return _row(self.trace, self.program, self.memory, case, index, self.count, self.total)
+
+
+def _row(
+    trace: Trace, program: Program, memory: Memory, case: Any, index: Whole | None, count: Any, total: Variable | None
+) -> dict[str, Number]:
+    """Append one row; return its quantities that are one number a row."""
+    outputs = tuple(output(memory, q) for q, stage in program.stages.items() if stage.vector)
+    row = TracedRow(Reader(trace, memory, program.layout), case, program.cancels, outputs, index)
+    states: dict[Any, Any] = {}
+    for stage in program.stages.values():
+        if stage.prepare not in states:
+            states[stage.prepare] = stage.prepare(row)
+    alone, spoilt = Spoilt(trace, 0), Spoilt(trace, trace.width)
+    numbers = {}
+    for q, stage in program.stages.items():
+        if not stage.vector:
+            x = numbers[q] = stage.finish(states[stage.prepare])
+            alone.add(x, write(trace, program, memory, q, case, x, None, total))
+    if len(numbers) < len(program.stages):
+        _vectors(trace, program, memory, row, states, spoilt)
+    flag(trace, memory, case, trace.builder.or_(alone.any(), spoilt.any()), count)
+    return numbers
+
+
+def _vectors(
+    trace: Trace, program: Program, memory: Memory, row: TracedRow, states: Any, spoilt: Spoilt
+) -> None:
+    """Append the pass that writes a number an element."""
+    stages = {q: stage for q, stage in program.stages.items() if stage.vector}
+
+    def vector(e: Element, mask: Any) -> None:
+        at = trace.builder.add(row.base, e.position.base)
+        for q, stage in stages.items():
+            x = spread(trace, stage.finish(states[stage.prepare], e.bare() if q == "value" else e))
+            spoilt.add(x, write(trace, program, memory, q, at, x, mask, None), mask)
+
+    row.each(vector)
