@@ -186,10 +186,14 @@ def log1p(x: Number, factor: Number | None = None) -> Number:
     if not isinstance(x, Pair) and not traced(x):
         loss = np.log1p(x)
         return loss if factor is None else loss * factor
-    total = x + 1.0
+    return log_beside(x + 1.0, x, factor)
+
+
+def log_beside(total: Number, x: Number, factor: Number | None = None) -> Number:
+    """Return log(total), times a factor, for total = 1 + x > 0; x has the digits that a total near 1 has not."""
     m, e = split_exponent(pair.high(total))
     near = e == 0.0
-    if isinstance(x, Pair):
+    if isinstance(total, Pair):
         fraction: Number = pair.where(near, x, pair.scaled(total, where(near, 0.0, -e)) - 1.0)
     else:
         fraction = where(near, x, m - 1.0)

@@ -7,8 +7,9 @@ from typing import Any
 from llvmlite import ir
 
 from . import pair, storage
+from .formula import Quick
 from .loops import Memory, Reader, Variable, chunks, flag, joined, parts_of, slot
-from .margin import Margin, Margins, fits
+from .margin import Margin, Margins
 from .operators import Lane
 from .pair import Number, Pair
 from .program import Program
@@ -19,20 +20,23 @@ from .trace import F32, F64, I1, I64, Trace
 def elements(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
     """Append the elements start .. stop-1; total: what values are added to instead of being written."""
     reader = Reader(trace, memory, program.layout)
-    margin = program.margin
-    if program.layout.dtype == "float32" and not trace.register:  # it looks tables up in registers
-        margin = None
-    one = reader.factor(memory.start, 0) if margin and program.layout.factor == "one" else None
+    margin, hard = margin_of(trace, program), program.hard
+    one = reader.factor(memory.start, 0) if program.layout.factor == "one" else None
 
     def vector(i: Any, mask: Any) -> None:
-        if margin is None:
-            spoilt = Spoilt(trace, trace.width)
-            for q, x in _quantities(trace, program, reader, i, mask):
+        factor = reader.factor(i, trace.width, mask) if program.layout.factor == "each" else one
+        quick: Quick | None = None
+        if margin:
+            quick = margins(trace, reader, margin, factor, i, mask)
+        elif hard:
+            quick = hard(reader.element(i, mask, factor, program.cancels, None, 0.0))
+        spoilt = Spoilt(trace, trace.width)
+        if quick is None:
+            for q, x in _quantities(trace, program, reader, i, mask).items():
                 spoilt.add(x, write(trace, program, memory, q, i, x, mask, total), mask)
             bad = spoilt.any()
         else:
-            each = reader.factor(i, trace.width, mask) if program.layout.factor == "each" else one
-            results, bad = _short(trace, program, reader, margin, each, i, mask)
+            results, bad = _first(trace, program, reader, quick, spoilt, i, mask)
             for q, x in results.items():
                 write(trace, program, memory, q, i, x, mask, total)
         flag(trace, memory, trace.builder.sdiv(i, ir.Constant(I64, trace.width)), bad, count)
@@ -40,41 +44,46 @@ def elements(trace: Trace, program: Program, memory: Memory, count: Any, total: 
     chunks(trace, memory.start, memory.stop, vector)
 
 
-def _quantities(trace: Trace, program: Program, reader: Reader, i: Any, mask: Any) -> list[tuple[str, Number]]:
+def margin_of(trace: Trace, program: Program) -> Margin | None:
+    """Return the margin of a program that the target can compute: with float32 tables are looked up in registers."""
+    return program.margin if trace.register or program.layout.dtype == "float64" else None
+
+
+def margins(trace: Trace, reader: Reader, margin: Margin, factor: Number | None, i: Any, mask: Any) -> Margins:
+    """Return the margins of a vector of elements."""
+    dtype, memory = reader.layout.dtype, reader.memory
+    z = Lane(trace, storage.raw(trace, memory.x, i, dtype, trace.width, mask))
+    y = None
+    if reader.layout.labels:
+        y = Lane(trace, storage.raw(trace, memory.labels[0], i, dtype, trace.width, mask))
+    return Margins(margin, dtype, z, y, None if factor is None else _parts(trace, factor, dtype))
+
+
+def _quantities(trace: Trace, program: Program, reader: Reader, i: Any, mask: Any) -> dict[str, Number]:
     """Compute the quantities of a vector of elements."""
     e = reader.element(i, mask, reader.factor(i, trace.width, mask), program.cancels, None, 0.0)
     bare = e.bare()
-    return [(q, program.formula.element(q)(bare if q == "value" else e)) for q in program.quantities]
+    return {q: program.formula.element(q)(bare if q == "value" else e) for q in program.quantities}
 
 
-def _short(
-    trace: Trace, program: Program, reader: Reader, margin: Margin, factor: Number | None, i: Any, mask: Any
+def _first(
+    trace: Trace, program: Program, reader: Reader, quick: Quick, spoilt: Spoilt, i: Any, mask: Any
 ) -> tuple[dict[str, Number], Any]:
-    """Compute the quantities of a vector of elements from margins; return them, and whether one is spoilt.
+    """Compute the quantities of a vector of elements with less effort; return them, and whether one is spoilt.
 
     Where there are elements that need more, all are computed the long way, too, and what these need is taken from
     there: an element's result does not depend on its neighbours.
     """
-    b, memory, dtype = trace.builder, reader.memory, program.layout.dtype
-    z = Lane(trace, storage.raw(trace, memory.x, i, dtype, trace.width, mask))
-    y = None
-    if program.layout.labels:
-        y = Lane(trace, storage.raw(trace, memory.labels[0], i, dtype, trace.width, mask))
-    margins = Margins(margin, dtype, z, y, factor is not None)
-    good = margins.good if factor is None else margins.good & fits(pair.high(factor), dtype)
-    other = (~good).code if mask is None else b.and_((~good).code, mask)
+    b = trace.builder
+    other = (~quick.good).code if mask is None else b.and_((~quick.good).code, mask)
     found = {}
     for q in program.quantities:
-        x: Number = margins.quantity(q, None if factor is None else _parts(trace, factor, dtype))
-        if q == "value" and program.layout.value == "sums":
-            x = _added(trace, x, dtype)
-        else:
-            x = pair.rounded(x)
+        x = quick.quantity(q)
+        x = added(trace, x) if q == "value" and program.layout.value == "sums" else pair.rounded(x)
         found[q] = x, [slot(trace, part.code.type, part.code) for part in parts_of(x)]
     bad = slot(trace, I1, ir.Constant(I1, 0))
     with b.if_then(trace.any(Lane(trace, other)), likely=False):
-        spoilt = Spoilt(trace, trace.width)
-        for q, long in _quantities(trace, program, reader, i, mask):
+        for q, long in _quantities(trace, program, reader, i, mask).items():
             short, places = found[q]
             if isinstance(short, Pair):
                 parts = [part.code for part in parts_of(pair.as_pair(long))]
@@ -103,9 +112,11 @@ def _parts(trace: Trace, factor: Number, dtype: str) -> tuple[Lane, Lane]:
     return Lane(trace, near), Lane(trace, trace.builder.fptrunc(rest.code, F32))
 
 
-def _added(trace: Trace, x: Pair, dtype: str) -> Number:
+def added(trace: Trace, x: Number) -> Number:
     """Return a value as it is added up: a float64, or a pair of them."""
-    if dtype == "float64":
+    if not isinstance(x, Pair):
+        return x
+    if x.high.code.type.element == F64:
         return pair.as_pair(x.high) + x.low
-    high, low = (storage.widened(trace, part.code, dtype) for part in (x.high, x.low))
+    high, low = (storage.widened(trace, part.code, "float32") for part in (x.high, x.low))
     return high + low

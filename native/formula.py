@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .element import Element, Row
+from .lanes import Mask
 from .margin import Margin
 from .near import Approximation
 from .pair import Number
@@ -37,13 +38,24 @@ def each(finish: Callable[..., Number]) -> Stage:
     return Stage(unreduced, finish)
 
 
+class Quick(Protocol):
+    """The quantities of an element with less effort."""
+
+    #: where they are as exact as they have to be
+    good: Mask
+
+    def quantity(self, q: str) -> Number:
+        """Return a quantity."""
+
+
 @dataclass(frozen=True)
 class Formula:
     """A form: its quantities "value", "grad", "hess" and, with a value of class axis, "vjp".
 
     elements: quantity -> function of an Element, for forms of single elements. stages: quantity -> Stage, for
     forms of rows; indexed: those that differ for a class index. cancels: quantities that cancel by their nature
-    and get all digits there are. margin: the form as one of a margin, which float32 arithmetic computes.
+    and get all digits there are. margin: the form as one of a margin, or of rows as the sum of such, which pairs of
+    the format compute. hard: the form for labels 0 and 1, where that is less effort and kernels therefore do it.
     """
 
     elements: Mapping[str, Callable[[Element], Number]] = field(default_factory=dict)
@@ -51,6 +63,7 @@ class Formula:
     indexed: Mapping[str, Stage] = field(default_factory=dict)
     cancels: frozenset[str] = frozenset()
     margin: Margin | None = None
+    hard: Callable[[Element], Quick] | None = None
 
     @property
     def rows(self) -> bool:

@@ -147,6 +147,7 @@ class MultilabelBce(Loss):
             "grad": each(lambda row, e: binary.bce_grad(e)),
             "hess": each(lambda row, e: binary.bce_hess(e)),
         },
+        margin=margin.BCE,
         cancels=frozenset({"grad"}),
     )
     labels = "unit"
@@ -173,6 +174,7 @@ class ProbBce(Loss):
     argument = "p"
     formula = Formula(
         elements={"value": probability.bce, "grad": probability.bce_grad, "hess": probability.bce_hess},
+        hard=probability.Hard,
     )
     labels = "unit"
     options = ("pos_weight", "label_smoothing")
@@ -219,6 +221,7 @@ class SigmoidMse(Loss):
     name = "sigmoid_mse"
     formula = Formula(
         elements={"value": binary.mse, "grad": binary.mse_grad, "hess": binary.mse_hess},
+        margin=margin.MSE,
         cancels=frozenset({"value", "grad", "hess"}),
     )
     labels = "unit"
@@ -271,7 +274,8 @@ class BernoulliLogLikelihood(Loss):
             "value": Stage(unreduced, bernoulli.log_likelihood, False),
             "grad": each(bernoulli.log_likelihood_grad),
             "hess": each(bernoulli.log_likelihood_hess),
-        }
+        },
+        margin=margin.LOG_LIKELIHOOD,
     )
     labels = "bits"
     rows = True

@@ -25,17 +25,18 @@ class Margin:
     """A form as the loss of a margin, times a sign, or as the derivative of that.
 
     of: z, y -> the margin and its derivative in z, 1 or -1, both exact. square: y -> y^2, for the labels that have
-    one. order: the value is the loss, 0, or its first derivative, 1.
+    one. order: the value is the loss, 0, or its first derivative, 1. squared: it is half of the square of that.
     """
 
     of: Callable[[Lane, Lane], tuple[Lane, Lane]]
     sign: float = 1.0
     order: int = 0
+    squared: bool = False
     square: Callable[[Lane], Lane] | None = None
 
     def covers(self, quantities: tuple[str, ...]) -> bool:
-        """Whether these are the loss and its first two derivatives."""
-        return all(self.derivative(q) <= 2 for q in quantities)
+        """Whether these are the loss and its first two derivatives; of a square there is only the first."""
+        return all(self.derivative(q) <= (1 if self.squared else 2) for q in quantities)
 
     def derivative(self, q: str) -> int:
         """Return which derivative of the loss a quantity is."""
@@ -45,25 +46,30 @@ class Margin:
 class Margins:
     """A vector of margins."""
 
-    def __init__(self, margin: Margin, dtype: str, z: Lane, y: Lane | None, weighted: bool) -> None:
-        """Take logits and labels; weighted: derivatives will be multiplied with a factor."""
-        self.margin, self.functions = margin, arithmetic(dtype)
+    def __init__(
+        self, margin: Margin, dtype: str, z: Lane, y: Lane | None, factor: tuple[Lane, Lane] | None
+    ) -> None:
+        """Take logits and labels in a format, and what derivatives are multiplied with, in two numbers of it."""
+        self.margin, self.functions, self.factor = margin, arithmetic(dtype), factor
         away = size(z)
         self.m, self.slope = margin.of(z, y)
-        lowest = self.functions.LOWEST_WEIGHTED if weighted else self.functions.LOWEST
-        #: where the results are as exact as they have to be
-        self.good: Mask = away < -lowest
+        lowest = self.functions.LOWEST if factor is None else self.functions.LOWEST_WEIGHTED
+        self.good: Mask = away < -lowest / (2.0 if margin.squared else 1.0)
+        if factor is not None:
+            low, high = self.functions.FACTORS
+            self.good = self.good & (size(factor[0]) >= low) & (size(factor[0]) < high)
         if margin.square is not None and y is not None:
             self.good = self.good & (y * y == margin.square(y))
         self.u = self.functions.exp(-away)
         self._both: tuple[Pair, Pair] | None = None
 
-    def quantity(self, q: str, factor: tuple[Lane, Lane] | None) -> Pair:
-        """Return a quantity, derivatives times a factor, which is a pair of lanes."""
-        order = self.margin.derivative(q)
-        x = (self.loss, self.slope_of_loss, self.bend)[order]()
-        if factor is not None and q != "value":
-            x = _product(x, Pair(*factor))
+    def quantity(self, q: str) -> Pair:
+        """Return a quantity, derivatives times the factor."""
+        ways = (self.half_square, self.slope_of_square) if self.margin.squared else (
+            self.loss, self.slope_of_loss, self.bend)  # fmt: skip
+        x = ways[self.margin.derivative(q)]()
+        if self.factor is not None and q != "value":
+            x = _product(x, Pair(*self.factor))
         return x if self.margin.sign > 0.0 else -x
 
     def loss(self) -> Pair:
@@ -86,6 +92,15 @@ class Margins:
         """exp(m) / (1 + exp(m))^2 = u / (1 + u)^2."""
         return _product(*self._probabilities())
 
+    def half_square(self) -> Pair:
+        """g^2/2 with g = 1 / (1 + exp(m)), the slope of the loss but for its sign."""
+        g = self.slope_of_loss()
+        return _product(g, g).halved()
+
+    def slope_of_square(self) -> Pair:
+        """The derivative of g^2/2: that of the loss times g (1 - g)."""
+        return _product(self.slope_of_loss(), self.bend())
+
     def _probabilities(self) -> tuple[Pair, Pair]:
         """Return 1/(1 + u), a quotient and its correction, and u/(1 + u)."""
         if self._both is None:
@@ -104,14 +119,10 @@ def _product(a: Pair, b: Pair) -> Pair:
     return Pair(high, fused(a.low, b.high, fused(a.high, b.low, low)))
 
 
-def fits(factor: Lane, dtype: str) -> Mask:
-    """Return whether a float64 may be the factor of derivatives."""
-    low, high = arithmetic(dtype).FACTORS
-    return (size(factor) >= low) & (size(factor) < high)
-
-
 SOFTPLUS = Margin(lambda z, y: (-z, -1.0))
 SIGMOID = Margin(lambda z, y: (-z, -1.0), order=1)
 LOG_SIGMOID = Margin(lambda z, y: (z, 1.0), sign=-1.0)
 BCE = Margin(lambda z, y: (fused(y, 2.0, -1.0) * z, fused(y, 2.0, -1.0)), square=lambda y: y)
 LOGISTIC = Margin(lambda z, y: (y * z, y), square=lambda y: 1.0)
+MSE = Margin(BCE.of, squared=True, square=BCE.square)
+LOG_LIKELIHOOD = Margin(BCE.of, sign=-1.0, square=BCE.square)

@@ -10,9 +10,12 @@ import numpy as np
 
 from . import pair
 from .element import Element, Row
-from .elementary import log, log1p
-from .lanes import Lane, where
+from .elementary import log, log1p, log_beside
+from .lanes import Lane, Mask, where
 from .pair import Number, exact_sum, is_zero
+
+#: 1/p^2 of a p above it is finite
+_LEAST = 2.0**-400
 
 
 def probability(e: Element) -> Lane:
@@ -58,6 +61,27 @@ def bce_hess(e: Element) -> Number:
     a, b = e.weights
     hit = select(a, pair.high(p), e.weighted(a) / p / p)
     return hit + select(b, pair.high(p), e.weighted(b) / other / other)
+
+
+class Hard:
+    """One probability with a label 0 or 1: all is of c, what the label has, which is p or 1 - p."""
+
+    def __init__(self, e: Element) -> None:
+        """Select it."""
+        p = unit_probability(e)
+        self.hit = e.label > 0.5
+        #: where that is right, and no result is infinite
+        self.good: Mask = (e.label * e.label == e.label) & (p > _LEAST) & (p < 1.0)
+        self.one = e.weighted(1.0)
+        self.chance: Number = pair.where(self.hit, e.number(p), _other(e))
+        self.less: Number = e.number(where(self.hit, p - 1.0, -p))
+
+    def quantity(self, q: str) -> Number:
+        """Return -log c, or 1/c with its sign, or 1/c^2."""
+        if q == "value":
+            return -log_beside(self.chance, self.less) + 0.0
+        inverse = self.one / self.chance
+        return pair.where(self.hit, -inverse, inverse) if q == "grad" else inverse / self.chance
 
 
 def xent(row: Row) -> Number:

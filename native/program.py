@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .formula import Formula, Stage
+from .element import Element
+from .formula import Formula, Quick, Stage
 from .loops import Layout
 from .margin import Margin
 from .near import Approximation
@@ -48,6 +50,12 @@ class Program:
     def margin(self) -> Margin | None:
         """What pairs of the format itself compute the quantities from, where the arrays and the formula allow it."""
         layout, margin = self.layout, self.formula.margin
-        stored = layout.dtype in ("float32", "float64") and layout.value in ("rounded", "sums")
-        plain = layout.labels in ("", "plain")
-        return margin if margin and stored and plain and margin.covers(self.quantities) else None
+        plain = layout.labels in ("", "plain") and layout.value in ("rounded", "sums", "averaged")
+        formats = layout.dtype in ("float32", "float64")
+        return margin if margin and plain and formats and margin.covers(self.quantities) else None
+
+    @property
+    def hard(self) -> Callable[[Element], Quick] | None:
+        """What computes the quantities for labels 0 and 1, where the arrays and the formula allow it."""
+        plain = self.layout.labels == "plain" and self.layout.value in ("rounded", "sums")
+        return self.formula.hard if plain else None

@@ -6,9 +6,13 @@ from typing import Any
 
 from llvmlite import ir
 
+from . import pair
 from .element import Element
+from .elements import added, margin_of, margins
 from .hot import only_one
-from .loops import Memory, Reader, Variable, Whole, flag, loop, spread
+from .loops import Memory, Reader, Variable, Whole, chunks, flag, folded, loop, masked, slot, spread
+from .margin import Margin
+from .operators import Lane
 from .pair import Number
 from .passes import TracedRow
 from .program import Program
@@ -19,10 +23,14 @@ from .ziv import Attempts
 
 def rows(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
     """Append the rows start .. stop-1; total: what values are added to instead of being written."""
-    hot = program.hot
+    hot, margin = program.hot, margin_of(trace, program)
     ways = [Rows(trace, one, memory, count, total) for one in (program, hot) if one]
     with loop(trace, memory.start, memory.stop, ir.Constant(I64, 1)) as case:
-        if hot is None:
+        if margin:
+            bad = _neurons(trace, program, memory, margin, case, count, total)
+            with trace.builder.if_then(bad, likely=False):
+                ways[0].append(case)
+        elif hot is None:
             ways[0].append(case)
         else:
             index = only_one(trace, memory, program.layout.dtype, case)
@@ -56,6 +64,41 @@ class Rows:
 
     def _computed(self, case: Any, index: Whole | None) -> dict[str, Number]:
         return _row(self.trace, self.program, self.memory, case, index, self.count, self.total)
+
+
+def _neurons(
+    trace: Trace, program: Program, memory: Memory, margin: Margin, case: Any, count: Any, total: Variable | None
+) -> Any:
+    """Append a row whose value is a sum of losses of margins; return whether an element is one that needs more.
+
+    The value of such a row is not written; its derivatives are, and must be written again.
+    """
+    b, layout = trace.builder, program.layout
+    reader = Reader(trace, memory, layout)
+    factor = reader.factor(case, 0)
+    base = b.mul(case, memory.classes)
+    value = Variable(trace, layout.wide, 0.0, trace.width)
+    bad = slot(trace, I1, ir.Constant(I1, 0))
+
+    def vector(i: Any, mask: Any) -> None:
+        at = b.add(base, i)
+        m = margins(trace, reader, margin, factor, at, mask)
+        for q in program.quantities:
+            x = m.quantity(q)
+            if q == "value":
+                value.set(pair.accumulated(value.get(), masked(trace, mask, added(trace, x), 0.0)))
+            else:
+                write(trace, program, memory, q, at, x, mask, None)
+        other = (~m.good).code if mask is None else b.and_((~m.good).code, mask)
+        b.store(b.or_(b.load(bad, typ=I1), trace.any(Lane(trace, other))), bad)
+
+    chunks(trace, ir.Constant(I64, 0), memory.classes, vector)
+    with b.if_then(b.not_(b.load(bad, typ=I1)), likely=True):
+        if "value" in program.quantities:
+            whole = folded(trace, pair.settled(value.get()), lambda x, y: x + y)
+            write(trace, program, memory, "value", case, whole, None, total)
+        flag(trace, memory, case, ir.Constant(I1, 0), count)
+    return b.load(bad, typ=I1)
 
 
 def _row(
