@@ -153,11 +153,17 @@ class LogSumExp(Block):
     name = "logsumexp"
     formula = Formula(
         stages={
-            "value": Stage(categorical.plain, categorical.logsumexp, False, categorical.logsumexp_near),
+            "value": Stage(
+                categorical.plain,
+                categorical.logsumexp,
+                False,
+                near=categorical.logsumexp_near,
+                clear=categorical.logsumexp_clear,
+            ),
             "grad": Stage(categorical.plain, categorical.softmax),
             "hess": Stage(categorical.plain, categorical.variance),
         },
-        cancels=frozenset({"value", "grad", "hess"}),  # the gradient too, to be the same beside the value
+        cancels=frozenset({"value"}),
     )
     rows = True
 

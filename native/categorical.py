@@ -11,7 +11,7 @@ from __future__ import annotations
 from . import lanes, pair
 from .element import Element, Row
 from .elementary import Small, exp, log1p, log1p_full
-from .lanes import Lane
+from .lanes import Lane, Mask
 from .near import LARGEST, Near, Sums
 from .pair import Number, Pair, as_pair, is_zero
 
@@ -158,6 +158,11 @@ def logsumexp(s: Softmax) -> Number:
         tail = log if small is None else pair.where(small < 0.0, s.rest.value, log)
         return as_pair(s.m) + tail
     return s.row.limit(s.m, s.m + log1p(s.beyond))
+
+
+def logsumexp_clear(s: Softmax, log: Number) -> Mask:
+    """Whether at most half of the larger term has been lost."""
+    return ~(lanes.size(pair.high(log)) < 0.5 * lanes.size(s.m))
 
 
 def logsumexp_near(s: Sums) -> Near:

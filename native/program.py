@@ -23,8 +23,10 @@ class Program:
 
     @property
     def cancels(self) -> bool:
-        """Whether a quantity needs all digits of its terms."""
-        return any(self.formula.exact(q, self.layout.labels == "index") for q in self.quantities)
+        """Whether a quantity always needs all digits of its terms."""
+        stages = self.stages if self.formula.rows else {}
+        exact = [q for q in self.quantities if self.formula.exact(q, self.layout.labels == "index")]
+        return any(q not in stages or stages[q].clear is None for q in exact)
 
     @property
     def stages(self) -> dict[str, Stage]:

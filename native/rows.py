@@ -9,8 +9,9 @@ from llvmlite import ir
 from . import pair
 from .element import Element
 from .elements import added, margin_of, margins
+from .formula import Stage
 from .hot import only_one
-from .loops import Memory, Reader, Variable, Whole, chunks, flag, folded, loop, masked, slot, spread
+from .loops import Memory, Reader, Variable, Whole, chunks, flag, folded, joined, loop, masked, parts_of, slot, spread
 from .margin import Margin
 from .operators import Lane
 from .pair import Number
@@ -115,12 +116,26 @@ def _row(
     numbers = {}
     for q, stage in program.stages.items():
         if not stage.vector:
-            x = numbers[q] = stage.finish(states[stage.prepare])
+            x = numbers[q] = _number(trace, program, memory, stage, case, states[stage.prepare])
             alone.add(x, write(trace, program, memory, q, case, x, None, total))
     if len(numbers) < len(program.stages):
         _vectors(trace, program, memory, row, states, spoilt)
     flag(trace, memory, case, trace.builder.or_(alone.any(), spoilt.any()), count)
     return numbers
+
+
+def _number(trace: Trace, program: Program, memory: Memory, stage: Stage, case: Any, state: Any) -> Number:
+    """Append what a quantity is that is one number a row; with all digits, computed anew, where it cancels."""
+    x = stage.finish(state)
+    if stage.clear is None or program.cancels:
+        return x
+    b = trace.builder
+    places = [(part.code.type, slot(trace, part.code.type, part.code)) for part in parts_of(x)]
+    with b.if_then(b.not_(stage.clear(state, x).code), likely=False):
+        again = stage.finish(stage.prepare(TracedRow(Reader(trace, memory, program.layout), case, True)))
+        for (_, place), part in zip(places, parts_of(again), strict=True):
+            b.store(part.code, place)
+    return joined(tuple(Lane(trace, b.load(place, typ=kind)) for kind, place in places))
 
 
 def _vectors(

@@ -131,7 +131,16 @@ def lone_label(native):
     return not np.array_equal(2.0 * native.softmax_xent(Z, 0.5 * np.eye(3)[T]), native.softmax_xent(Z, T))
 
 
+def cancelled(native):
+    """Whether a logarithm of exps near 0 is off by 2^-40 of its terms, twice the largest logit."""
+    form, one = form_of("logsumexp"), np.linspace(-3, -0.1, 400)
+    z = np.stack([one, np.log(-np.expm1(one))], axis=1).astype(np.float32)
+    exact = evaluate(form, z.astype(np.float64), None, "float32", "value").value
+    return (np.abs(native.logsumexp(z) - exact) > 2.0**-39 * np.abs(z.max(axis=1))).any()
+
+
 QUESTIONS = {
+    "cancelled": cancelled,
     "lone label": lone_label,
     "at once": at_once,
     "ignored": ignored,
