@@ -71,6 +71,10 @@ class ArrayRow(Row):
         self._undefined: Any = False
         self._kept: Small | None = None
 
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Return what `compute` gives, computed at its first use."""
+        return self.whole.once(name, compute)
+
     def element(self, k: int) -> Element:
         """Return the elements of one class, (n, 1)."""
         e = self.whole

@@ -125,7 +125,7 @@ class LogSoftmax(Block):
     name = "log_softmax"
     formula = Formula(
         stages={
-            "value": Stage(categorical.plain, categorical.log_softmax),
+            "value": Stage(categorical.plain, categorical.log_softmax, keeps=False),
             "grad": Stage(categorical.Lead, categorical.log_softmax_grad),
             "hess": Stage(categorical.Lead, categorical.log_softmax_hess),
             "vjp": Stage(categorical.labelled, categorical.log_softmax_vjp),

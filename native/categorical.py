@@ -103,8 +103,9 @@ def labelled(row: Row) -> Softmax:
 
 
 def plain(row: Row) -> Softmax:
-    """Reduce a row without labels."""
-    return Softmax(row)
+    """Reduce a row without labels, once for all that is made of it."""
+    s: Softmax = row.once("softmax", lambda: Softmax(row))
+    return s
 
 
 def xent_index(s: Softmax) -> Number:
@@ -190,7 +191,7 @@ class Lead:
 
     def __init__(self, row: Row) -> None:
         """Reduce the row, then look at its first element."""
-        self.s = Softmax(row)
+        self.s = plain(row)
         first = row.element(0)
         self.p: Small = Small(row.kept(first).digits * self.s.inverse, row.kept(first).exponent)
         c = self.s.complement(first)

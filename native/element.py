@@ -96,6 +96,9 @@ class Row(Protocol):
     #: the class index that labels the row; None when it is labelled by numbers, or not at all
     index: Lane | None
 
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Return what `compute` gives, computed at its first use."""
+
     def number(self, x: Lane) -> Number:
         """Return a lane as a number of the arithmetic in use."""
 

@@ -30,6 +30,8 @@ from .pair import Number, Pair, as_pair, rounded
 _LOWEST_LANE = -708.0
 #: pairs: below it no sum of exps reaches a subnormal float64
 _LOWEST_PAIR = -1400.0
+#: down to it 2^k times a number of moderate size is normal
+_LOWEST_STEP = -900.0
 #: the tail of a full exp is a lane polynomial from this term on
 _TERMS = 10
 _INVERSE_FACTORIALS = {
@@ -62,17 +64,33 @@ class Small:
     def times(self, factor: Number) -> Number:
         """Return the number times a factor."""
         product = self.digits * factor
-        return product if self.exponent is None else pair.scaled(product, self.exponent)
+        return product if self.exponent is None else _scaled(product, self.exponent)
 
     @property
     def value(self) -> Number:
         """The number; digits below the smallest subnormal are lost."""
-        return self.digits if self.exponent is None else pair.scaled(self.digits, self.exponent)
+        return self.digits if self.exponent is None else _scaled(self.digits, self.exponent)
 
     @property
     def coarse(self) -> Number:
         """The number as a term of a sum above 2^-900: something as small where it is below 2^-1020."""
         return self.digits if self.exponent is None else pair.coarse(self.digits, self.exponent)
+
+
+def _scaled(x: Pair, k: Lane) -> Number:
+    """Return x 2^k, each part rounded once; a kernel makes two steps of it only where one is not enough."""
+    trace = traced(k)
+    if not trace:
+        return pair.scaled(x, k)
+
+    def at_once() -> tuple[Lane, Lane]:
+        power = trace.power(k)
+        return x.high * power, x.low * power
+
+    def in_steps() -> tuple[Lane, Lane]:
+        return trace.scaled(x.high, k), trace.scaled(x.low, k)
+
+    return Pair(*trace.rarely(k < _LOWEST_STEP, in_steps, at_once))
 
 
 class Exp(Small):

@@ -20,7 +20,7 @@ class Stage:
     prepare(row) reduces the row to a state. finish(state) is one number a row, or, where `vector`,
     finish(state, element) one an element. near: the same number with less effort and a bound of its error, which a
     kernel may try first; see `near`. clear(state, number): of a number that cancels, where it has not; a kernel takes
-    all digits there are where it has, and only there.
+    all digits there are where it has, and only there. keeps: finish looks at what the reduction kept of each element.
     """
 
     prepare: Callable[[Row], Any]
@@ -28,6 +28,7 @@ class Stage:
     vector: bool = True
     near: Approximation | None = None
     clear: Callable[[Any, Number], Mask] | None = None
+    keeps: bool = True
 
 
 def unreduced(row: Row) -> Row:

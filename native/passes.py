@@ -24,15 +24,22 @@ class TracedRow(Row):
     """One row of a kernel; see `element.Row`."""
 
     def __init__(
-        self, reader: Reader, case: Any, cancels: bool, outputs: tuple[Any, ...] = (), index: Whole | None = None
+        self,
+        reader: Reader,
+        case: Any,
+        cancels: bool,
+        outputs: tuple[Any, ...] = (),
+        index: Whole | None = None,
+        keeps: bool = False,
     ) -> None:
-        """Take the index of the row; outputs: arrays with a result an element, for which exps are kept.
+        """Take the index of the row; outputs: arrays with a result an element, which are fetched ahead.
 
-        index: the class index that labels it, where that is not in memory.
+        index: the class index that labels it, where that is not in memory. keeps: exps are kept for such results.
         """
         self.trace, self.reader, self.memory = reader.trace, reader, reader.memory
-        self.case, self.cancels, self.outputs = case, cancels, outputs
+        self.case, self.cancels, self.outputs, self.keeps = case, cancels, outputs, keeps
         self.wide = reader.layout.wide
+        self._known: dict[str, Any] = {}
         b = self.trace.builder
         self.base = b.mul(case, self.memory.classes)
         #: elements from this row to the next one; beyond the last there may be no memory, which is dear to find out
@@ -64,6 +71,12 @@ class TracedRow(Row):
         at = self.trace.builder.add(self.base, i)
         place = Position(self.trace, i, self.trace.width, self.apart if mask is None else None)
         return self.reader.element(at, mask, self.factor, self.cancels, place, fill)
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Return what `compute` gives, computed at its first use."""
+        if name not in self._known:
+            self._known[name] = compute()
+        return self._known[name]
 
     def element(self, k: int) -> Element:
         """Return element 0 alone."""
@@ -203,7 +216,7 @@ class TracedRow(Row):
         def add(e: Element, mask: Any) -> None:
             small = term(e)
             self._ahead(e)
-            if keep and self.outputs:
+            if keep and self.keeps:
                 self._keep(e, small)
             digits = small.digits
             if small.exponent is not None:

@@ -107,7 +107,8 @@ def _row(
 ) -> dict[str, Number]:
     """Append one row; return its quantities that are one number a row."""
     outputs = tuple(output(memory, q) for q, stage in program.stages.items() if stage.vector)
-    row = TracedRow(Reader(trace, memory, program.layout), case, program.cancels, outputs, index)
+    keeps = any(stage.vector and stage.keeps for stage in program.stages.values())
+    row = TracedRow(Reader(trace, memory, program.layout), case, program.cancels, outputs, index, keeps)
     states: dict[Any, Any] = {}
     for stage in program.stages.values():
         if stage.prepare not in states:

@@ -7,6 +7,7 @@ what is written is what is computed, alone or in a vector, so results do not dep
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -14,6 +15,7 @@ from llvmlite import ir
 from .coefficients import LOG2_E
 from .operators import Lane
 
+Lanes = tuple[Lane, ...]
 F64 = ir.DoubleType()
 F32 = ir.FloatType()
 I64 = ir.IntType(64)
@@ -236,6 +238,22 @@ class Trace:
         e = self.where(tiny, e - 54.0, e)
         good = (x > 0.0) & (x < float("inf"))
         return self.where(good, m, float("nan")), self.where(good, e, float("nan"))
+
+    def rarely(self, mask: Lane, then: Callable[[], Lanes], usual: Callable[[], Lanes]) -> Lanes:
+        """Return what `then` gives if a mask holds somewhere, else what `usual` gives: the same where that is right."""
+        b = self.builder
+        with b.if_else(self.any(mask), likely=False) as (rare, often):
+            with rare:
+                first, here = then(), b.block
+            with often:
+                second, there = usual(), b.block
+        joined = []
+        for one, other in zip(first, second, strict=True):
+            phi = b.phi(one.code.type)
+            phi.add_incoming(one.code, here)
+            phi.add_incoming(other.code, there)
+            joined.append(Lane(self, phi))
+        return tuple(joined)
 
     def extract(self, x: Lane, i: int) -> Lane:
         """Return one element of a vector."""
