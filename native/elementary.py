@@ -77,10 +77,10 @@ class Small:
         return self.digits if self.exponent is None else pair.coarse(self.digits, self.exponent)
 
 
-def _scaled(x: Pair, k: Lane) -> Number:
+def _scaled(x: Number, k: Lane) -> Number:
     """Return x 2^k, each part rounded once; a kernel makes two steps of it only where one is not enough."""
     trace = traced(k)
-    if not trace:
+    if not trace or not isinstance(x, Pair):
         return pair.scaled(x, k)
 
     def at_once() -> tuple[Lane, Lane]:

@@ -17,6 +17,8 @@ _MAGIC = 1.5 * 2.0**23
 _BIAS = 8 * 127.0
 #: bits of an exponent
 _EXPONENT = 0xFF800000
+#: the fractions of `POWERS` alone, with an exponent field of 0: 2^(k/8) is one of them beside the exponent
+_FRACTIONS = tuple((power - 1.0) * 2.0**-126 for power in c.POWERS)
 #: exp is normal, and its low part not lost, down to here; products with `FACTORS` down to `LOWEST_WEIGHTED`
 LOWEST, LOWEST_WEIGHTED = -80.0, -60.0
 FACTORS = 2.0**-30, 2.0**30
@@ -25,22 +27,21 @@ FACTORS = 2.0**-30, 2.0**30
 def exp(x: Lane) -> Pair:
     """Return exp(x) for `LOWEST` <= x <= 0.
 
-    x = k ln(2)/8 + r, and exp(x) = 2^(k/8) (1 + r + r^2 P(r)), |r| <= ln(2)/16. T (1 + r) is rounded to the high part,
-    and what that leaves, the rest of T, and k times the rest of ln(2)/8 go to the low part.
+    x = k ln(2)/8 + r, and exp(x) = T (1 + r + r^2 P(r)), T = 2^(k/8), |r| <= ln(2)/16. T (1 + r) is rounded to the high
+    part, and what that leaves, the rest of T, and k times the rest of ln(2)/8 go to the low part.
     """
     trace = x.trace
     shifted = fused(x, c.EIGHTHS, _MAGIC + _BIAS)
     k = shifted - (_MAGIC + _BIAS)
     r = fused(k, -c.EIGHTH[0], x)
-    bits = trace.bits(shifted)
-    t, rest = (trace.looked_up(table, bits) for table in (c.POWERS, c.POWERS_REST))
+    b, bits = trace.builder, trace.bits(shifted)
+    octave = b.and_(b.shl(bits, trace.integer(20, bits.type)), trace.integer(_EXPONENT, bits.type))
+    fraction, rest = (trace.looked_up(table, bits) for table in (_FRACTIONS, c.POWERS_REST))
+    t = trace.of_bits(b.or_(octave, trace.bits(fraction)))
     high = fused(t, r, t)
     left = fused(t, r, t - high)
     low = fused(t, (r * r) * horner(c.EXP_SINGLE, r), fused(high, fused(k, -c.EIGHTH[1], rest), left))
-    b = trace.builder
-    octave = b.and_(b.shl(bits, trace.integer(20, bits.type)), trace.integer(_EXPONENT, bits.type))
-    scale = trace.of_bits(octave)
-    return Pair(*quick_sum(high * scale, low * scale))
+    return Pair(*quick_sum(high, low))
 
 
 def log1p(u: Pair) -> Pair:

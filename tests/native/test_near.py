@@ -12,8 +12,7 @@ from .copies import Change
 WITHOUT = Change("rows", "self.attempts = Attempts(Reader(trace, memory, program.layout), near) if near else None",
                  "self.attempts = None")  # fmt: skip
 #: kernels whose other way is wrong
-WRONG = Change("rows", "x = numbers[q] = stage.finish(states[stage.prepare])",
-               "x = numbers[q] = stage.finish(states[stage.prepare]) * 1.5")  # fmt: skip
+WRONG = Change("rows", "x = numbers[q] = _number(", "x = numbers[q] = 1.5 * _number(")
 CLASSES = (1, 2, 7, 8, 9, 17, 100, 1000)
 
 
