@@ -207,9 +207,12 @@ def log1p(x: Number, factor: Number | None = None) -> Number:
     return log_beside(x + 1.0, x, factor)
 
 
-def log_beside(total: Number, x: Number, factor: Number | None = None) -> Number:
-    """Return log(total), times a factor, for total = 1 + x > 0; x has the digits that a total near 1 has not."""
-    m, e = split_exponent(pair.high(total))
+def log_beside(total: Number, x: Number, factor: Number | None = None, *, normal: bool = False) -> Number:
+    """Return log(total), times a factor, for total = 1 + x > 0; x has the digits that a total near 1 has not.
+
+    normal: the total is a normal number.
+    """
+    m, e = split_exponent(pair.high(total), normal=normal)
     near = e == 0.0
     if isinstance(total, Pair):
         fraction: Number = pair.where(near, x, pair.scaled(total, where(near, 0.0, -e)) - 1.0)
@@ -218,12 +221,12 @@ def log_beside(total: Number, x: Number, factor: Number | None = None) -> Number
     return _log(fraction, e, factor)
 
 
-def log(x: Lane, factor: Number | None = None, *, wide: bool) -> Number:
-    """Return log(x), times a factor, for a lane x > 0; as a Pair where `wide`."""
+def log(x: Lane, factor: Number | None = None, *, wide: bool, normal: bool = False) -> Number:
+    """Return log(x), times a factor, for a lane x > 0; as a Pair where `wide`. normal: x is a normal number."""
     if not wide and not traced(x):
         loss = np.log(x)
         return loss if factor is None else loss * factor
-    m, e = split_exponent(x)
+    m, e = split_exponent(x, normal=normal)
     return _log(as_pair(m) - 1.0 if wide else m - 1.0, e, factor)
 
 

@@ -106,11 +106,14 @@ def coarse(x: Lane, k: Lane) -> Lane:
     return trace.coarse(x, k) if trace else scaled(x, k)
 
 
-def split_exponent(x: Lane) -> tuple[Lane, Lane]:
-    """Return (m, e) with x = m 2^e and m in [sqrt(1/2), sqrt(2)), for finite x > 0; else both are NaN."""
+def split_exponent(x: Lane, *, normal: bool = False) -> tuple[Lane, Lane]:
+    """Return (m, e) with x = m 2^e and m in [sqrt(1/2), sqrt(2)), for finite x > 0; else both are NaN.
+
+    normal: x is known to be a normal number above 0.
+    """
     trace = traced(x)
     if trace:
-        return trace.split_exponent(x)  # type: ignore[no-any-return]
+        return trace.split_exponent(x, normal=normal)  # type: ignore[no-any-return]
     good = (x > 0) & (x < np.inf)
     m, e = np.frexp(np.where(good, x, np.nan))
     low = m < 2.0**-0.5

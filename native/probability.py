@@ -79,7 +79,7 @@ class Hard:
     def quantity(self, q: str) -> Number:
         """Return -log c, or 1/c with its sign, or 1/c^2."""
         if q == "value":
-            return -log_beside(self.chance, self.less) + 0.0
+            return -log_beside(self.chance, self.less, normal=True) + 0.0
         inverse = self.one / self.chance
         return pair.where(self.hit, -inverse, inverse) if q == "grad" else inverse / self.chance
 

@@ -221,23 +221,26 @@ class Trace:
         """Return x 2^k; see `lanes.coarse`."""
         return x * self.power(self.where(k < -1020.0, -1020.0, k))  # type: ignore[no-any-return]
 
-    def split_exponent(self, x: Lane) -> tuple[Lane, Lane]:
+    def split_exponent(self, x: Lane, *, normal: bool = False) -> tuple[Lane, Lane]:
         """Return (m, e); see `lanes.split_exponent`."""
+        if normal:
+            return self._split_normal(x)
         tiny = x < 2.0**-1022
-        code = self.bits(self.where(tiny, x * 2.0**54, x))
-        kind = code.type
-        b = self.builder
-        # The bits of sqrt(1/2) are subtracted: the exponent field then counts from there.
-        offset = self.integer(0x3FE6A09E00000000, kind)
-        moved = b.sub(code, offset)
-        exponent = b.ashr(moved, self.integer(52, kind))
-        m = self.of_bits(b.sub(code, b.shl(exponent, self.integer(52, kind))))
-        # An integer below 2^51 in size, added to the bits of the magic number, is that number plus the integer.
-        magic = b.bitcast(self.constant(_MAGIC, self.like(m.code)), kind)
-        e = self.of_bits(b.add(exponent, magic)) - _MAGIC
+        m, e = self._split_normal(self.where(tiny, x * 2.0**54, x))
         e = self.where(tiny, e - 54.0, e)
         good = (x > 0.0) & (x < float("inf"))
         return self.where(good, m, float("nan")), self.where(good, e, float("nan"))
+
+    def _split_normal(self, x: Lane) -> tuple[Lane, Lane]:
+        b, code = self.builder, self.bits(x)
+        kind = code.type
+        # Less the bits of sqrt(1/2), the exponent field counts from there; twice its bias keeps it above 0.
+        places, bias = self.integer(52, kind), 2 * (1023 << 52)
+        exponent = b.lshr(b.add(code, self.integer(bias - 0x3FE6A09E00000000, kind)), places)
+        m = self.of_bits(b.sub(b.add(code, self.integer(bias, kind)), b.shl(exponent, places)))
+        # An integer below 2^51 in size, added to the bits of the magic number, is that number plus the integer.
+        magic = b.bitcast(self.constant(_MAGIC, self.like(m.code)), kind)
+        return m, self.of_bits(b.add(exponent, magic)) - (_MAGIC + 2046.0)
 
     def rarely(self, mask: Lane, then: Callable[[], Lanes], usual: Callable[[], Lanes]) -> Lanes:
         """Return what `then` gives if a mask holds somewhere, else what `usual` gives: the same where that is right."""

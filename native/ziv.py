@@ -89,7 +89,7 @@ class Attempts:
         field = b.sub(bits, ir.Constant(I64, OCTAVES))
         inside = Lane(trace, b.icmp_unsigned("<", field, ir.Constant(I64, _FIELD)))
         inside = inside & (whole[0] > _LEAST) & (whole[0] < _MOST)
-        log = elementary.log(whole[0], wide=False)
+        log = elementary.log(whole[0], wide=False, normal=True)
         if layout.labels != "index":
             return Sums(log, mass=whole[1], linear=whole[2]), inside
         if index is None:
