@@ -10,9 +10,10 @@ from llvmlite import ir
 from . import pair, storage
 from .element import Element, Row
 from .elementary import Small
-from .loops import Position, Reader, Variable, Whole, chunks, folded, masked, parts_of, slot
+from .loops import Position, Reader, Variable, Whole, chunks, folded, masked, slot
 from .operators import Lane
 from .pair import Number, Pair
+from .store import Store
 from .trace import F64, I64, Trace
 
 #: sums of small terms below it are done again, scaled up
@@ -40,6 +41,7 @@ class TracedRow(Row):
         self.case, self.cancels, self.outputs, self.keeps = case, cancels, outputs, keeps
         self.wide = reader.layout.wide
         self._known: dict[str, Any] = {}
+        self._store = Store(self.trace, self.memory.scratch, self.wide)
         b = self.trace.builder
         self.base = b.mul(case, self.memory.classes)
         #: elements from this row to the next one; beyond the last there may be no memory, which is dear to find out
@@ -217,7 +219,7 @@ class TracedRow(Row):
             small = term(e)
             self._ahead(e)
             if keep and self.keeps:
-                self._keep(e, small)
+                self._store.write(e, small)
             digits = small.digits
             if small.exponent is not None:
                 digits = pair.coarse(small.digits, small.exponent + shift.get())
@@ -253,28 +255,9 @@ class TracedRow(Row):
         for output in self.outputs:
             storage.prefetch(self.trace, output, here, dtype, write=True)
 
-    def _places(self, e: Element, parts: int) -> list[Any]:
-        """Where the parts of a vector are kept, side by side."""
-        b, width = self.trace.builder, self.trace.width
-        start = b.mul(e.position.base, ir.Constant(I64, parts))
-        return [b.add(start, ir.Constant(I64, k * width)) for k in range(parts)]
-
-    def _keep(self, e: Element, small: Small) -> None:
-        parts = [*parts_of(small.digits), *([] if small.exponent is None else [small.exponent])]
-        for place, part in zip(self._places(e, len(parts)), parts, strict=True):
-            storage.store(self.trace, self.memory.scratch, place, "float64", part)
-
     def kept(self, e: Element) -> Small:
         """Return what was kept of a vector of elements, or of element 0."""
-
-        def read() -> Small:
-            parts = [
-                storage.load(self.trace, self.memory.scratch, place, "float64", e.position.width)
-                for place in self._places(e, 3 if self.wide else 1)
-            ]
-            return Small(Pair(parts[0], parts[1]), parts[2]) if self.wide else Small(parts[0])
-
-        return e.once("kept", read)  # type: ignore[no-any-return]
+        return e.once("kept", lambda: self._store.read(e))  # type: ignore[no-any-return]
 
     def product(self, term: Callable[[Element], Small]) -> Small:
         """Return the product of a positive term, its digits near 1."""
