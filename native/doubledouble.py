@@ -1,4 +1,4 @@
-"""exp and log1p of float64 lanes as pairs that are good enough for a result of 0.52 ulp: 2^-57 relative to them.
+"""exp and log1p of float64 lanes as pairs good to about 2^-56, far within the 1.0 ulp that a result may err.
 
 Like `elementary` on pairs, but for lanes instead of pairs as arguments, away from subnormal results, and with one
 division where that has three.

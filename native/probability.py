@@ -117,24 +117,43 @@ class Picked:
     def __init__(self, row: Row) -> None:
         """Pick it."""
         self.row, self.target = row, row.index
-        self.q = row.number(probability(Element(row.pick(row.index), wide=row.wide)))
+        self.q = picked(row, row.index)
 
 
-def xent_index(row: Row) -> Number:
+def picked(row: Row, index: Lane) -> Lane:
+    """The probability at an index."""
+    return probability(Element(row.pick(index), wide=row.wide))
+
+
+def xent_index(s: Picked) -> Number:
     """-log q_t; the row is only looked through for what is not a probability."""
-    (bad,) = row.totals(nothing)
-    q = probability(Element(row.pick(row.index), wide=row.wide))
-    return (bad - log(q, wide=row.wide)) + 0.0
+    (bad,) = s.row.totals(nothing)
+    return (bad - log(s.q, wide=s.row.wide)) + 0.0
 
 
 def xent_index_grad(s: Picked, e: Element) -> Number:
     """-1 / q_t at the target."""
-    return pair.where(e.at(s.target), 0.0 - e.weighted(1.0) / s.q, nothing(e))
+    return pair.where(e.at(s.target), 0.0 - e.weighted(1.0) / e.number(s.q), nothing(e))
 
 
 def xent_index_hess(s: Picked, e: Element) -> Number:
     """1 / q_t^2 at the target."""
-    return pair.where(e.at(s.target), e.weighted(1.0) / s.q / s.q, nothing(e))
+    return pair.where(e.at(s.target), e.weighted(1.0) / e.number(s.q) / e.number(s.q), nothing(e))
+
+
+def mass(rest: Number, q: Lane) -> Number:
+    """The sum of a mass and the rest of its row; masses that are all 0 have no distribution."""
+    total = rest + q
+    return pair.where(pair.high(total) == 0.0, np.nan, total)
+
+
+def share_loss(total: Number, q: Lane, ratio: Number, y: Number | None = None, *, wide: bool) -> Number:
+    """y log(total / q) = y log(1 + ratio), ratio = (total - q) / q.
+
+    q among the subnormals: the ratio overflows, its logarithm does not.
+    """
+    far = log(pair.rounded(total), y, wide=wide) - log(q, y, wide=wide)
+    return pair.where(pair.high(ratio) < 2.0**900, log1p(ratio, y), far)
 
 
 class Normalized:
@@ -145,10 +164,7 @@ class Normalized:
         self.row = row
         self.top = row.first(row.maximum())
         self.beside, self.mass = row.totals(lambda e: row.number(probability(e)), row.label, skip=self.top)
-        largest = probability(Element(row.pick(self.top), wide=row.wide))
-        total = self.beside + largest
-        # Masses that are all 0 have no distribution.
-        self.total: Number = pair.where(pair.high(total) == 0.0, np.nan, total)
+        self.total = mass(self.beside, picked(row, self.top))
 
     def rest(self, e: Element) -> Number:
         """Q - q_k."""
@@ -160,10 +176,7 @@ def normalized(s: Normalized) -> Number:
 
     def term(e: Element) -> Number:
         y, q = s.row.label(e), probability(e)
-        ratio = s.rest(e) / e.number(q)
-        # q_k among the subnormals: the ratio overflows, its logarithm does not.
-        far = log(pair.rounded(s.total), y, wide=s.row.wide) - log(q, y, wide=s.row.wide)
-        loss = pair.where(pair.high(ratio) < 2.0**900, log1p(ratio, y), far)
+        loss = share_loss(s.total, q, s.rest(e) / e.number(q), y, wide=s.row.wide)
         return select(y, pair.high(s.total), loss)
 
     return s.row.totals(term)[0]
@@ -189,19 +202,16 @@ class Hit:
 
     def __init__(self, row: Row) -> None:
         """Reduce the row."""
-        self.target = row.index
-        (self.beside,) = row.totals(lambda e: row.number(probability(e)), skip=row.index)
-        self.q = probability(Element(row.pick(row.index), wide=row.wide))
-        total = self.beside + self.q
-        self.total: Number = pair.where(pair.high(total) == 0.0, np.nan, total)
-        self.ratio: Number = self.beside / row.number(self.q)
-        self.wide = row.wide
+        self.row, self.target = row, row.index
+        (rest,) = row.totals(lambda e: row.number(probability(e)), skip=row.index)
+        self.q = picked(row, row.index)
+        self.total = mass(rest, self.q)
+        self.ratio: Number = rest / row.number(self.q)
 
 
 def hit(s: Hit) -> Number:
-    """log(Q / q_t) = log1p(A / q_t); where that ratio overflows, its logarithm does not."""
-    far = log(pair.rounded(s.total), wide=s.wide) - log(s.q, wide=s.wide)
-    return pair.where(pair.high(s.ratio) < 2.0**900, log1p(s.ratio), far)
+    """log(Q / q_t)."""
+    return share_loss(s.total, s.q, s.ratio, wide=s.row.wide)
 
 
 def hit_grad(s: Hit, e: Element) -> Number:
