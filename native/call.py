@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,7 @@ class Call:
         hess: Array | None = None,
     ) -> None:
         """Check and bind the arguments; value, grad and hess are output buffers or None."""
-        name = form.name
+        name = self.name = form.name
         self._form = form
         given = check.floats(f"{name}: {form.argument}", x)
         self._axis = -1
@@ -89,7 +88,8 @@ class Call:
         turned = self._cotangent
         if turned is not None and form.vector and reduction == "none":
             turned = self._turned(turned)
-        self._work = Work(form, self._x, self._y, prod(leading), bound, reduction, threads, turned)
+        #: what computes
+        self.work = Work(form, self._x, self._y, prod(leading), bound, reduction, threads, turned)
 
     @classmethod
     def of_pair(
@@ -153,7 +153,7 @@ class Call:
         ready = self._ready.get(quantities)
         compute, results = ready or self._bound(quantities)
         if compute():
-            self._work.run(quantities)
+            self.work.run(quantities)
         return results
 
     def _bound(self, quantities: tuple[str, ...]) -> tuple[Callable[[], object], tuple[Array, ...]]:
@@ -166,23 +166,15 @@ class Call:
                 self._buffers[quantity] = np.empty(self._shapes[quantity], self.dtype)
             out = self._buffers[quantity]
             turned = self._turned(out) if out.shape == self._given.shape and self._form.rows else out
-            self._work.bind(quantity, turned)
-        plan = self._plans[quantities] = self._work.plan(quantities)
-        compute = self._work.repeat(plan) if plan is not None else _more
+            self.work.bind(quantity, turned)
+        plan = self._plans[quantities] = self.work.plan(quantities)
+        compute = self.work.repeat(plan) if plan is not None else _more
         ready = self._ready[quantities] = compute, tuple(self._buffers[q] for q in quantities)
         return ready
 
     def plan(self, quantities: tuple[str, ...]) -> Plan | None:
         """Return the kernel call that computed quantities, or None where there is more to do than that."""
         return self._plans.get(quantities)
-
-    def summed(self, quantity: str) -> bool:
-        """Whether a result is one number for all cases."""
-        return self._work.summed(quantity)
-
-    def reducing(self, plan: Plan) -> Callable[[Array], int] | None:
-        """Return what makes the value of the sums that a plan leaves, and gives 0 where it could."""
-        return None if plan.sums is None else partial(self._work.reduced, *plan.sums)
 
     def shape(self, quantity: str) -> tuple[int, ...]:
         """Return the shape of a result."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernels, threads
+from .emit import ALONE
 from .memory import OFFSET, address
 from .pair import Number, Pair, as_pair, high
 from .rounding import F64, Array
@@ -26,12 +28,33 @@ class Inputs:
     """Contiguous inputs of one kernel call.
 
     x: (n,) or (n, K). labels: arrays as `kernels` takes them, and their kind. factor: number a case, or one, or None.
+    weights: arrays by the names of `layout.WEIGHTS`; ignore: a class index.
     """
 
     x: Array
     kind: str = ""
     labels: tuple[Array, ...] = ()
     factor: Number | None = None
+    weights: dict[str, Array] = field(default_factory=dict)
+    ignore: int | None = None
+
+    def names(self) -> list[str]:
+        """Return what `Layout.weights` says of them."""
+        weights = [f"{name}:{array.dtype.name}" for name, array in self.weights.items()]
+        return weights if self.ignore is None else [*weights, "ignore:int64"]
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by the names of `kernels.ARGUMENTS`."""
+        held = {f"label {k}": y for k, y in enumerate(self.labels)}
+        return {"x": self.x, **held, **{PLACES[name]: array for name, array in self.weights.items()}}
+
+
+#: weights -> the argument of a kernel that is their address
+PLACES = {
+    **{name: name for name in ("sample", "cotangent")},
+    **dict.fromkeys(("class", "neuron"), "weight"),
+    **dict.fromkeys(("positive", "positives"), "positive"),
+}
 
 
 @dataclass
@@ -78,14 +101,16 @@ class Compiled:
         x = inputs.x
         cases, classes = len(x), x.shape[1] if rows else 1
         factor = inputs.factor
-        parts: tuple[Array, ...] = ()
+        parts: tuple[F64, ...] = ()
         which = ""
         if factor is not None:
             factor = as_pair(factor)
-            parts = tuple(np.ascontiguousarray(np.broadcast_to(p, np.shape(factor.high))).reshape(-1)
+            parts = tuple(np.array(np.broadcast_to(p, np.shape(factor.high))).reshape(-1)
                           for p in (factor.high, factor.low))  # fmt: skip
             which = "one" if np.ndim(factor.high) == 0 else "each"
-        name = kernels.name_of(form, variant, quantities, x.dtype.name, inputs.kind, which, outputs.value)
+        name = kernels.name_of(
+            form, variant, quantities, x.dtype.name, inputs.kind, which, outputs.value, *inputs.names()
+        )
         width = kernels.width(rows, x.dtype.name)
         unit = 1 if rows else width
         ranges = threads.parts(cases, x.size, wanted, outputs.group or unit)
@@ -97,18 +122,46 @@ class Compiled:
         for start, stop in ranges:
             scratch = np.empty(padded if rows else 1, np.float64)
             scratches.append(scratch)
-            given = {"x": x, **arrays, "value low": outputs.low, "flags": flags, "scratch": scratch}
-            given |= {f"label {k}": y for k, y in enumerate(inputs.labels)}
+            given = {**inputs.arrays(), **arrays, "value low": outputs.low, "flags": flags, "scratch": scratch}
             given |= dict(zip(("factor", "factor low"), parts, strict=False))
             numbers = {name: 0 if a is None else address(a) for name, a in given.items()}
             numbers |= {"start": start, "stop": stop, "classes": classes, "group": outputs.group}
+            numbers["ignore"] = inputs.ignore or 0
             arguments.append(np.array([numbers.get(name, 0) for name in kernels.ARGUMENTS], np.int64))
         sums = None
         if outputs.group:
             assert outputs.low is not None
             sums = arrays["value"], outputs.low
-        held = (x, inputs.labels, arrays, outputs.low)
-        return Plan(kernels.kernel(name), arguments, flags, unit, cases, held, (flags, scratches, parts, sums), sums)
+        held = (inputs, arrays, outputs.low)
+        own = (flags, scratches, parts, sums)
+        return Plan(kernels.kernel(name), arguments, flags, unit, cases, held, own, sums, parts)
+
+    def mass(self, form: str, rows: bool, inputs: Inputs) -> Mass:
+        """Return what adds up the weights of cases."""
+        name = kernels.name_of(form, "", ("value",), inputs.x.dtype.name, inputs.kind, "", "sums", *inputs.names())
+        high, low = np.empty(1), np.empty(1)
+        given = {name: address(a) for name, a in inputs.arrays().items()}
+        given |= {"value": address(high), "value low": address(low), "stop": len(inputs.x)}
+        given |= {"classes": inputs.x.shape[1] if rows else 1, "ignore": inputs.ignore or 0}
+        arguments = np.array([given.get(name, 0) for name in kernels.ARGUMENTS], np.int64)
+        return Mass(kernels.kernel(f"mass|{name}"), arguments, high, low, inputs)
+
+
+@dataclass
+class Mass:
+    """A kernel that adds up the weights of cases, and where it writes them."""
+
+    kernel: kernels.Kernel
+    arguments: npt.NDArray[np.int64]
+    high: F64
+    low: F64
+    held: Any
+
+    def __call__(self) -> Pair | None:
+        """Return the sum; None where a label or a weight is wrong."""
+        if self.kernel(self.arguments):
+            return None
+        return Pair(self.high[0], self.low[0])
 
 
 def shared(kernel: kernels.Kernel, arguments: list[npt.NDArray[np.int64]], held: Any = None) -> int:
@@ -121,6 +174,21 @@ def shared(kernel: kernels.Kernel, arguments: list[npt.NDArray[np.int64]], held:
     if not arguments:
         return 0
     return threads.share(lambda k, _: kernel(arguments[k]), [(k, k + 1) for k in range(len(arguments))])
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Memory in a format that a kernel reads, for an argument of a call; exact: nothing may be rounded on the way."""
+
+    name: str
+    to: Array
+    exact: bool = False
+
+    def __call__(self, given: Array) -> int:
+        """Copy what is given; return 0, or 1 where something was rounded."""
+        with np.errstate(all="ignore"):
+            np.copyto(self.to, given, casting="unsafe")
+            return int(self.exact and not np.array_equal(self.to, given))
 
 
 @dataclass
@@ -137,19 +205,45 @@ class Plan:
     own: Any
     #: sums of groups of cases, high and low parts, where the values are summed
     sums: tuple[F64, F64] | None
-    #: what the labels are copied to first, where a kernel cannot read them as they are
-    labels: Array | None = None
+    #: the one factor of derivatives, high and low part, or nothing
+    factor: tuple[Array, ...] = ()
+    mass: Mass | None = None
+    #: what a sum of values is divided by
+    divisor: int | Fraction = 1
+    #: what is copied first, where a kernel cannot read it as it is
+    copies: list[Copy] = field(default_factory=list)
 
-    def checking(self) -> None:
-        """Have the kernel look at its labels first, and give something else than 0 where one is wrong."""
+    def reads(self, name: str) -> bool:
+        """Whether there are weights of a name of an argument of a call."""
+        place = {"sample_weight": "sample", "grad_out": "cotangent", "weight": "weight", "pos_weight": "positive"}[name]
+        return bool(self.arguments[0][kernels.ARGUMENTS.index(place)])
+
+    def checking(self, how: int = 1) -> None:
+        """Have the kernel look at labels and weights first, and give something else than 0 where one is wrong.
+
+        how: 0 not to look, `emit.ALONE` to do nothing else.
+        """
         for numbers in self.arguments:
-            numbers[_CHECK] = 1
+            numbers[_CHECK] = how
+
+    def verified(self) -> int:
+        """Look at labels and weights alone, with all threads; return 0 where they are right."""
+        self.checking(ALONE)
+        try:
+            return shared(self.kernel, self.arguments)
+        finally:
+            self.checking(0)
 
     def by_object(self) -> bool:
         """Have the kernel take array objects by their addresses, `id`; return whether that is possible."""
-        for numbers in self.arguments:
+        for numbers in self.every:
             numbers[_OBJECT] = OFFSET
         return OFFSET != 0
+
+    @property
+    def every(self) -> list[npt.NDArray[np.int64]]:
+        """The arguments, and those of what adds up the weights of the cases."""
+        return self.arguments if self.mass is None else [*self.arguments, self.mass.arguments]
 
     def call(self) -> Callable[[], int]:
         """Return what computes, and gives 0 where that was all there is to do."""

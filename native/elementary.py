@@ -123,13 +123,15 @@ def exp(x: Number, *, full: bool = False) -> Exp:
     return Exp(trace.raised(digits, k), None, where(k == 0.0, less, trace.raised(digits, k) - 1.0))
 
 
-def exp_near(x: Lane) -> tuple[Lane, Lane, Any]:
-    """Return (d, 2^k) of a kernel's lanes with d 2^k = exp(x) to 2^-28.9, |x| < 709, and what says that it was.
+def exp_near(x: Lane, *, closer: bool = False) -> tuple[Lane, Lane, Any]:
+    """Return (d, 2^k) of a kernel's lanes with d 2^k = exp(x), |x| < 709, and what says that it was.
 
-    That is `trace.OCTAVES` and a number of 11 bits; something else where x is outside.
+    To 2^-28.9, or 2^-34 where `closer`. What says so is `trace.OCTAVES` and a number of 11 bits; something else where
+    x is outside.
     """
     k, power, bits = x.trace.octaves(x)
-    return polynomial(c.EXP_NEAR, fused(k, -c.LN2_PAIR[0], x)), power, bits
+    terms = (1.0, 1.0, *c.EXP_SHORT) if closer else c.EXP_NEAR
+    return polynomial(terms, fused(k, -c.LN2_PAIR[0], x)), power, bits
 
 
 def _reduced(high: Lane, low: Lane) -> tuple[Lane, Pair]:

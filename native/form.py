@@ -30,7 +30,8 @@ from typing import ClassVar
 
 import numpy.typing as npt
 
-from .again import Memory
+from . import check
+from .again import Memory, More
 from .call import Call
 from .formula import Formula
 from .rounding import Array
@@ -72,6 +73,20 @@ class Form:
             self._memory.learn(quantities, x, y, reduction, call)
         return results
 
+    def _again_with(
+        self, quantities: tuple[str, ...], x: npt.ArrayLike, y: npt.ArrayLike | None, reduction: str, more: More
+    ) -> tuple[Array, ...]:
+        """Compute with other arguments, too."""
+        results = self._memory.results_with(quantities, x, y, reduction, more)
+        if results is None:
+            value, grad = more.out
+            call = Call(
+                self, x, y, reduction, more.threads, more.grad_out, more.options, value=value, grad=grad
+            )
+            results = call.results(quantities)
+            self._memory.learn(quantities, x, y, reduction, call, more)
+        return results
+
     def __repr__(self) -> str:
         """Return the public name."""
         return f"lossbench.native.{self.name}"
@@ -93,7 +108,8 @@ class Loss(Form):
         """Return the value: one a case, or reduced."""
         if out is None and threads is None and not options:
             return self._again(("value",), z, y, reduction)[0]
-        return Call(self, z, y, reduction, threads, None, options, value=out)()
+        more = More(threads, None, (out, None), options)
+        return self._again_with(("value",), z, y, reduction, more)[0]
 
     def grad(
         self,
@@ -109,7 +125,8 @@ class Loss(Form):
         """Return the gradient in z, shape of z."""
         if out is None and threads is None and grad_out is None and not options:
             return self._again(("grad",), z, y, reduction)[0]
-        return Call(self, z, y, reduction, threads, grad_out, options, grad=out).grad()
+        more = More(threads, grad_out, (None, out), options)
+        return self._again_with(("grad",), z, y, reduction, more)[0]
 
     def value_and_grad(
         self,
@@ -125,7 +142,8 @@ class Loss(Form):
         """Return (value, gradient); out is a pair of arrays, either may be None."""
         if out is None and threads is None and grad_out is None and not options:
             return self._again(("value", "grad"), z, y, reduction)  # type: ignore[return-value]
-        return Call.of_pair(self, z, y, reduction, threads, grad_out, options, out).value_and_grad()
+        more = More(threads, grad_out, check.pair(self.name, out), options)
+        return self._again_with(("value", "grad"), z, y, reduction, more)  # type: ignore[return-value]
 
     def hess_diag(
         self,
@@ -172,7 +190,8 @@ class Block(Form):
         """Return the value: one a case, or reduced."""
         if out is None and threads is None and not options:
             return self._again(("value",), x, None, reduction)[0]
-        return Call(self, x, None, reduction, threads, None, options, value=out)()
+        more = More(threads, None, (out, None), options)
+        return self._again_with(("value",), x, None, reduction, more)[0]
 
     def grad(
         self,
@@ -187,7 +206,8 @@ class Block(Form):
         """Return the gradient in x, shape of x."""
         if out is None and threads is None and grad_out is None and not options:
             return self._again(("grad",), x, None, reduction)[0]
-        return Call(self, x, None, reduction, threads, grad_out, options, grad=out).grad()
+        more = More(threads, grad_out, (None, out), options)
+        return self._again_with(("grad",), x, None, reduction, more)[0]
 
     def value_and_grad(
         self,
@@ -202,7 +222,8 @@ class Block(Form):
         """Return (value, gradient); out is a pair of arrays, either may be None."""
         if out is None and threads is None and grad_out is None and not options:
             return self._again(("value", "grad"), x, None, reduction)  # type: ignore[return-value]
-        return Call.of_pair(self, x, None, reduction, threads, grad_out, options, out).value_and_grad()
+        more = More(threads, grad_out, check.pair(self.name, out), options)
+        return self._again_with(("value", "grad"), x, None, reduction, more)  # type: ignore[return-value]
 
     def hess_diag(
         self,

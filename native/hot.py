@@ -7,7 +7,8 @@ from typing import Any
 from llvmlite import ir
 
 from . import storage
-from .loops import Memory, chunks, slot
+from .layout import Memory
+from .loops import chunks, slot
 from .trace import F32, F64, I1, I64, Trace
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,20 @@ from numba.core import codegen, config, types
 from numba.extending import intrinsic
 
 from .emit import emit
-from .loops import Layout, Memory
+from .layout import Layout, Memory
+from .mass import emit_mass
 from .program import Program
 from .programs import form_of, formula_of
 from .trace import I64, Trace
 from .verify import emit_check
 
 ARGUMENTS = (
-    *("x", "label 0", "value", "grad", "hess", "label 1", "label 2", "label 3", "factor", "factor low", "value low"),
-    *("flags", "scratch", "start", "stop", "classes", "group", "check", "object"),
+    *("x", "label 0", "value", "grad", "hess", "sample", "cotangent", "weight", "positive"),
+    *("label 1", "label 2", "label 3", "factor", "factor low", "value low"),
+    *("flags", "scratch", "start", "stop", "classes", "group", "check", "ignore", "object"),
 )
 #: how many of the first may be objects
-OBJECTS = 5
+OBJECTS = 9
 Kernel = Callable[[npt.NDArray[np.int64]], int]
 
 
@@ -60,16 +63,17 @@ def register() -> int:
 
 def program_of(name: str) -> Program:
     """Return the program that a kernel's name says."""
-    form, options, quantities, dtype, labels, factor, value = name.split("|")
-    layout = Layout(dtype, labels, factor, value)
+    form, options, quantities, dtype, labels, factor, value, *weights = name.split("|")
+    layout = Layout(dtype, labels, factor, value, tuple(weights))
     return Program(formula_of(form, options), tuple(quantities.split("+")), layout, form_of(form).labels)
 
 
 def name_of(
-    form: str, options: str, quantities: tuple[str, ...], dtype: str, labels: str, factor: str, value: str
-) -> str:
-    """Return the name of a kernel."""
-    return "|".join([form, options, "+".join(quantities), dtype, labels, factor, value])
+    form: str, options: str, quantities: tuple[str, ...], dtype: str, labels: str, factor: str, value: str,
+    *weights: str,
+) -> str:  # fmt: skip
+    """Return the name of a kernel; weights: see `Layout`."""
+    return "|".join([form, options, "+".join(quantities), dtype, labels, factor, value, *weights])
 
 
 @intrinsic(prefer_literal=True)
@@ -88,17 +92,16 @@ def _run(typing: Any, name: Any, arguments: Any) -> Any:
         a = {one: argument(k) for k, one in enumerate(ARGUMENTS)}
         for one in ARGUMENTS[:OBJECTS]:
             a[one] = _resolved(builder, a[one], a["object"])
-        memory = Memory(
-            a["x"],
-            tuple(a[f"label {k}"] for k in range(4)),
-            (a["factor"], a["factor low"]),
-            *(a[one] for one in ("value", "value low", "grad", "hess", "flags", "scratch")),
-            *(a[one] for one in ("start", "stop", "classes", "group", "check")),
-        )
+        arrays = tuple(a[f"label {k}"] for k in range(4)), (a["factor"], a["factor low"])
+        others = {f.name: a[f.name.replace("_", " ")] for f in fields(Memory) if f.name not in ("labels", "factor")}
+        memory = Memory(labels=arrays[0], factor=arrays[1], **others)
         text = name.literal_value
         if text.startswith("check|"):
             _, kind, dtype = text.split("|")
             return emit_check(Trace(builder, width(False, dtype)), kind, dtype, memory)
+        if text.startswith("mass|"):
+            program = program_of(text.removeprefix("mass|"))
+            return emit_mass(Trace(builder, width(True, program.layout.dtype)), program, memory)
         program = program_of(text)
         lanes = width(program.formula.rows, program.layout.dtype)
         return emit(Trace(builder, lanes, register()), program, memory)

@@ -38,31 +38,16 @@ class Labels:
         """Whether formulas get class indices."""
         return self.index is not None and not self.options.eps
 
+    @cached_property
+    def smoothing(self) -> tuple[str, F64 | None]:
+        """How kernels read the labels; see `Options.table`."""
+        return self.options.table(self.kind, self.index is not None, self.classes)
+
     @property
     def plain(self) -> bool:
         """Whether formulas get the labels as they stand in memory."""
-        return self.by_index or self.options.plain
-
-    @cached_property
-    def smoothed(self) -> F64 | None:
-        """What kernels make smoothed labels of a class index of: the label there and elsewhere, as pairs; or None."""
-        if self.index is None or not self.options.eps or self.options.weight is not None:
-            return None
-        labels = self.options.smoothed(np.array([1.0, 0.0]), self.classes)
-        return np.stack([labels.high, labels.low], axis=1).reshape(-1)
-
-    @cached_property
-    def linear(self) -> F64 | None:
-        """What kernels make weights of log g and log(1-g) of a binary label y: a and b for y = 1 and for y = 0, pairs.
-
-        Smoothing and one `pos_weight` are linear in y. None where there is nothing to do, or more.
-        """
         options = self.options
-        lone = options.weight is None and (options.pos_weight is None or options.pos_weight.size == 1)
-        if self.dense is None or self.kind == "classes" or options.plain or not lone:
-            return None
-        a, b = options.binary_weights(np.array([1.0, 0.0]))
-        return np.stack([a.high, a.low, b.high, b.low], axis=1).reshape(-1)
+        return self.by_index or not (options.eps or options.weight is not None or options.pos_weight is not None)
 
     def wide(self, block: At) -> tuple[tuple[Number, ...], npt.NDArray[np.int64] | None]:
         """Return the labels of a block as pairs or float64 lanes, and as an index or None."""
@@ -72,7 +57,7 @@ class Labels:
         if self.kind == "":
             return (), None
         y = self.lanes(block)
-        if self.options.plain:
+        if self.plain:
             return (y,), None
         if self.kind == "classes":
             return (self.options.class_labels(y),), None

@@ -8,58 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 
 from . import pair, storage
-from .element import Element
+from .layout import Memory
 from .operators import Lane
 from .pair import Number, Pair
 from .trace import F64, I8, I64, Trace, barrier
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Addresses of a kernel's arrays, and its bounds: LLVM values of type int64."""
-
-    x: Any
-    labels: tuple[Any, ...]
-    factor: tuple[Any, ...]
-    value: Any
-    value_low: Any
-    grad: Any
-    hess: Any
-    flags: Any
-    scratch: Any
-    start: Any
-    stop: Any
-    classes: Any
-    group: Any
-    check: Any
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a kernel's arrays hold.
-
-    dtype: of x and of the results. labels: "" none, "index", "smoothed" (an index, and four float64: the label at the
-    index and elsewhere, as pairs), "plain" (in dtype), "linear" (in dtype, and eight float64: the weights a and b of
-    label 1, then of label 0, as pairs), "lanes" or "pairs" (float64, one number an element), "two lanes" or "two pairs"
-    (a and b). factor: "" none, "one", "each" case. value: "rounded", "averaged" (over the class axis, then rounded), or
-    "lanes"/"pairs" of float64 that are rounded later, or "sums": a pair a group of cases.
-    """
-
-    dtype: str
-    labels: str
-    factor: str
-    value: str
-
-    @property
-    def wide(self) -> bool:
-        """Whether the arithmetic is that of pairs."""
-        return self.dtype == "float64"
 
 
 def slot(trace: Trace, kind: Any, start: Any) -> Any:
@@ -225,56 +182,6 @@ class Whole:
     def __init__(self, code: Any) -> None:
         """Wrap an LLVM value."""
         self.code = code
-
-
-class Reader:
-    """Reads elements and their labels."""
-
-    def __init__(self, trace: Trace, memory: Memory, layout: Layout) -> None:
-        """Take the arrays."""
-        self.trace, self.memory, self.layout = trace, memory, layout
-        #: a for labels 1 and 0, then b
-        self._weights: list[Number] = []
-        if layout.labels == "linear":
-            table = [storage.load(trace, memory.labels[1], ir.Constant(I64, k), "float64", 0) for k in range(8)]
-            pairs = [Pair(*table[k : k + 2]) for k in (0, 4, 2, 6)]
-            self._weights = [p if layout.wide else pair.rounded(p) for p in pairs]
-
-    def element(self, at: Any, mask: Any, factor: Number | None, cancels: bool, position: Any, fill: float) -> Element:
-        """Return the vector of elements at an offset."""
-        z = storage.load(self.trace, self.memory.x, at, self.layout.dtype, self.trace.width, mask, fill)
-        return Element(z, self.labels(at, mask), factor, wide=self.layout.wide, cancels=cancels, position=position)
-
-    def labels(self, at: Any, mask: Any) -> tuple[Number, ...]:
-        """Return the labels of the vector at an offset."""
-        kind, where = self.layout.labels, self.memory.labels
-        if kind in ("", "index", "smoothed"):
-            return ()
-        if kind == "plain":
-            return (storage.load(self.trace, where[0], at, self.layout.dtype, self.trace.width, mask),)
-        if kind == "linear":
-            y = storage.load(self.trace, where[0], at, self.layout.dtype, self.trace.width, mask)
-            rest = pair.exact_sum(1.0, -y) if self.layout.wide else 1.0 - y
-            one_a, zero_a, one_b, zero_b = self._weights
-            # Of a label 0 or 1 one product is 0 and the other a weight: nothing is rounded.
-            return y * one_a + rest * zero_a, y * one_b + rest * zero_b
-        firsts = (0, 2) if kind.startswith("two") else (0,)
-        return tuple(self.number(where[k], where[k + 1], at, self.trace.width, mask) for k in firsts)
-
-    def number(self, high: Any, low: Any, at: Any, count: int, mask: Any = None) -> Number:
-        """Return a number of float64 arrays."""
-        lane = storage.load(self.trace, high, at, "float64", count, mask)
-        if not self.layout.wide:
-            return lane
-        return Pair(lane, storage.load(self.trace, low, at, "float64", count, mask))
-
-    def factor(self, at: Any, count: int, mask: Any = None) -> Number | None:
-        """Return the factor of derivatives at a case, or of `count` of them."""
-        if not self.layout.factor:
-            return None
-        if self.layout.factor == "one":
-            at, count, mask = ir.Constant(I64, 0), 0, None
-        return self.number(self.memory.factor[0], self.memory.factor[1], at, count, mask)
 
 
 def flag(trace: Trace, memory: Memory, place: Any, bad: Any, count: Any) -> None:

@@ -84,10 +84,14 @@ class Options:
         check.contents(where, wide, "weights")
         return wide
 
-    @property
-    def plain(self) -> bool:
-        """Whether the labels are taken as they are."""
-        return not self.eps and self.weight is None and self.pos_weight is None
+    def arrays(self, kind: str) -> dict[str, F64]:
+        """Return the weights of classes and neurons by the names of `layout.WEIGHTS`; kind: of the labels."""
+        arrays = {}
+        if self.weight is not None:
+            arrays["class" if kind == "classes" else "neuron"] = self.weight
+        if self.pos_weight is not None:
+            arrays["positive" if self.pos_weight.size == 1 else "positives"] = self.pos_weight
+        return arrays
 
     def read_sample_weight(self, name: str) -> F64 | None:
         """Return the sample weights as they stand now, checked and flat."""
@@ -106,6 +110,24 @@ class Options:
             rest = exact_sum(np.ones_like(y), -y)
             return keep * y + (pair.as_pair(np.float64(self.eps)) / np.float64(classes - 1)) * rest
         return keep * y + pair.as_pair(np.float64(self.eps)) / np.float64(classes)
+
+    def table(self, kind: str, index: bool, classes: int) -> tuple[str, F64 | None]:
+        """Return how kernels smooth labels of a kind, a value of `layout.Layout.labels`, and their table for that.
+
+        It lacks the weights. index: the labels are class indices.
+        """
+        if not self.eps:
+            return "index" if index else "plain", None
+        if kind == "classes" and not index:
+            keep = exact_sum(np.float64(1.0), np.float64(-self.eps))
+            more = pair.as_pair(np.float64(self.eps)) / np.float64(classes - (self.smoothing == "K-1"))
+            name = "spread" if self.smoothing == "K-1" else "blended"
+            return name, np.array([keep.high, keep.low, more.high, more.low])
+        a = self.smoothed(np.array([1.0, 0.0]), classes if index else 2)
+        if index:
+            return "smoothed", np.stack([a.high, a.low], axis=1).reshape(-1)
+        b = (-a) + np.ones(2)
+        return "linear", np.stack([a.high, a.low, b.high, b.low], axis=1).reshape(-1)
 
     def class_labels(self, y: F64) -> Pair:
         """Return w_k y'_k of a block of distributions (n, K)."""

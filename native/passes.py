@@ -10,9 +10,10 @@ from llvmlite import ir
 from . import pair, storage
 from .element import Element, Row
 from .elementary import Small
-from .loops import Position, Reader, Variable, Whole, chunks, folded, masked, slot
+from .loops import Position, Variable, Whole, chunks, folded, masked, slot
 from .operators import Lane
-from .pair import Number, Pair
+from .pair import Number
+from .reader import Reader
 from .store import Store
 from .trace import F64, I64, Trace
 
@@ -47,7 +48,6 @@ class TracedRow(Row):
         #: elements from this row to the next one; beyond the last there may be no memory, which is dear to find out
         last = b.icmp_signed(">=", b.add(case, ir.Constant(I64, 1)), self.memory.stop)
         self.distance = b.select(last, ir.Constant(I64, 0), self.memory.classes)
-        self.factor = reader.factor(case, 0)
         self.index = index
         #: where and what a smoothed label is: a class index, the label there, the label elsewhere
         self.smoothed: tuple[Whole, Number, Number] | None = None
@@ -56,7 +56,8 @@ class TracedRow(Row):
             if reader.layout.labels == "index":
                 self.index = target
             else:
-                self.smoothed = target, *(self._smooth(k) for k in (0, 2))
+                self.smoothed = target, *reader.table
+        self.scale = reader.scale(case, 0, index=self.index)
         #: the class that sums leave out, once it is known; its vector is a case of its own from then on
         self.apart: Whole | None = None
 
@@ -72,7 +73,7 @@ class TracedRow(Row):
     def _element(self, i: Any, mask: Any, fill: float) -> Element:
         at = self.trace.builder.add(self.base, i)
         place = Position(self.trace, i, self.trace.width, self.apart if mask is None else None)
-        return self.reader.element(at, mask, self.factor, self.cancels, place, fill)
+        return self.reader.element(at, mask, self.scale.derivatives, self.cancels, place, fill)
 
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """Return what `compute` gives, computed at its first use."""
@@ -85,7 +86,7 @@ class TracedRow(Row):
         assert k == 0
         place = Position(self.trace, ir.Constant(I64, 0), 0)
         z = storage.load(self.trace, self.memory.x, self.base, self.reader.layout.dtype, 0)
-        return Element(z, (), self.factor, wide=self.wide, cancels=self.cancels, position=place)
+        return Element(z, (), self.scale.derivatives, wide=self.wide, cancels=self.cancels, position=place)
 
     def number(self, x: Any) -> Number:
         """Return a lane as a number of the arithmetic in use."""
@@ -156,16 +157,11 @@ class TracedRow(Row):
         """Return the labels, one-hot for an index."""
         if self.smoothed is not None:
             target, on, off = self.smoothed
-            return pair.where(e.at(target), on, off)
+            y = pair.where(e.at(target), on, off)
+            return y * e.labels[0] if e.labels else y
         if self.index is None:
             return e.labels[0]
         return self.trace.where(e.at(self.index), 1.0, 0.0)
-
-    def _smooth(self, k: int) -> Number:
-        """Return a smoothed label, number k and k+1 of their table."""
-        table = self.memory.labels[1]
-        high, low = (storage.load(self.trace, table, ir.Constant(I64, k + i), "float64", 0) for i in (0, 1))
-        return Pair(high, low) if self.wide else high
 
     def label_at(self, index: Whole) -> Number:
         """Return the label at an index."""

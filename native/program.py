@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from .element import Element
 from .formula import Formula, Quick, Stage
-from .loops import Layout
+from .layout import Layout
 from .margin import Margin
 from .near import Approximation
 
@@ -45,19 +45,17 @@ class Program:
     def near(self) -> Approximation | None:
         """What is tried first, where there is one number a row and nothing else."""
         layout = self.layout
-        alone = self.quantities == ("value",) and layout.value == "rounded" and not layout.wide
-        return self.stages["value"].near if alone and layout.labels in ("", "index", "plain") else None
+        alone = self.quantities == ("value",) and layout.value in ("rounded", "sums") and not layout.wide
+        return self.stages["value"].near if self.formula.rows and alone and layout.labels != "lanes" else None
 
     @property
     def margin(self) -> Margin | None:
         """What pairs of the format itself compute the quantities from, where the arrays and the formula allow it."""
         layout, margin = self.layout, self.formula.margin
-        plain = layout.labels in ("", "plain") and layout.value in ("rounded", "sums", "averaged")
-        formats = layout.dtype in ("float32", "float64")
-        return margin if margin and plain and formats and margin.covers(self.quantities) else None
+        plain = layout.labels in ("", "plain") and layout.dtype in ("float32", "float64")
+        return margin if margin and plain and margin.covers(self.quantities) else None
 
     @property
     def hard(self) -> Callable[[Element], Quick] | None:
         """What computes the quantities for labels 0 and 1, where the arrays and the formula allow it."""
-        plain = self.layout.labels == "plain" and self.layout.value in ("rounded", "sums")
-        return self.formula.hard if plain else None
+        return self.formula.hard if self.layout.labels == "plain" else None

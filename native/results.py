@@ -7,7 +7,8 @@ from typing import Any
 from llvmlite import ir
 
 from . import pair, storage
-from .loops import Memory, Variable, masked, slot
+from .layout import Memory
+from .loops import Variable, masked, slot
 from .operators import Lane
 from .pair import Number
 from .program import Program

@@ -6,50 +6,90 @@ from typing import Any
 
 from llvmlite import ir
 
-from . import pair
+from . import pair, storage
 from .element import Element
 from .elements import added, margin_of, margins
 from .formula import Stage
 from .hot import only_one
-from .loops import Memory, Reader, Variable, Whole, chunks, flag, folded, joined, loop, masked, parts_of, slot, spread
+from .layout import Memory
+from .loops import Variable, Whole, chunks, flag, folded, joined, loop, masked, parts_of, slot, spread
 from .margin import Margin
 from .operators import Lane
 from .pair import Number
 from .passes import TracedRow
 from .program import Program
+from .reader import Reader
 from .results import Spoilt, output, write
-from .trace import I1, I64, Trace
-from .ziv import Attempts
+from .trace import F64, I1, I64, Trace
+from .ziv import Attempts, Rounded, Summed
 
 
-def rows(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
-    """Append the rows start .. stop-1; total: what values are added to instead of being written."""
+def rows(
+    trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None, error: Variable | None = None
+) -> None:
+    """Append the rows start .. stop-1; total: what values are added to instead of being written.
+
+    error: what bounds of their errors are added to, where values may be tried; they are written if they hold.
+    """
+    b, layout = trace.builder, program.layout
     hot, margin = program.hot, margin_of(trace, program)
-    ways = [Rows(trace, one, memory, count, total) for one in (program, hot) if one]
+    ways = [Rows(trace, one, memory, count, total, error) for one in (program, hot) if one]
     with loop(trace, memory.start, memory.stop, ir.Constant(I64, 1)) as case:
         if margin:
             bad = _neurons(trace, program, memory, margin, case, count, total)
-            with trace.builder.if_then(bad, likely=False):
+            with b.if_then(bad, likely=False):
                 ways[0].append(case)
+        elif layout.weighs("ignore"):
+            index = b.load(storage.address(trace, memory.labels[0], case, "int64"), typ=I64)
+            with b.if_else(b.icmp_signed("==", index, memory.ignore), likely=False) as (ignored, kept):
+                with ignored:
+                    _nothing(trace, program, memory, case, count)
+                with kept:
+                    ways[0].append(case)
         elif hot is None:
             ways[0].append(case)
         else:
-            index = only_one(trace, memory, program.layout.dtype, case)
-            with trace.builder.if_else(trace.builder.icmp_signed(">=", index, ir.Constant(I64, 0))) as (one, several):
+            index = only_one(trace, memory, layout.dtype, case)
+            with b.if_else(b.icmp_signed(">=", index, ir.Constant(I64, 0))) as (one, several):
                 with one:
                     ways[1].append(case, Whole(index))
                 with several:
                     ways[0].append(case)
 
 
+def _nothing(trace: Trace, program: Program, memory: Memory, case: Any, count: Any) -> None:
+    """Append a row whose results are 0, and add nothing to a total."""
+    b, dtype = trace.builder, program.layout.dtype
+    zero = Lane(trace, trace.constant(0.0, F64))
+    base = b.mul(case, memory.classes)
+    places = [output(memory, q) for q, stage in program.stages.items() if stage.vector]
+
+    def vector(i: Any, mask: Any) -> None:
+        for place in places:
+            storage.store(trace, place, b.add(base, i), dtype, spread(trace, zero), mask)
+
+    chunks(trace, ir.Constant(I64, 0), memory.classes, vector)
+    for q, stage in program.stages.items():
+        if not stage.vector and program.layout.value != "sums":
+            write(trace, program, memory, q, case, zero, None, None)
+    flag(trace, memory, case, ir.Constant(I1, 0), count)
+
+
 class Rows:
     """One way to compute rows: of one program."""
 
-    def __init__(self, trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
-        """Take where rows are, where flags are counted, and what values are added to."""
+    def __init__(
+        self, trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None, error: Variable | None
+    ) -> None:
+        """Take where rows are, where flags are counted, and what values and bounds of errors are added to."""
         self.trace, self.program, self.memory, self.count, self.total = trace, program, memory, count, total
         near = program.near
-        self.attempts = Attempts(Reader(trace, memory, program.layout), near) if near else None
+        self.reader = Reader(trace, memory, program.layout)
+        self.attempts: Attempts | None = None
+        if near and total is None:
+            self.attempts = Rounded(self.reader, near)
+        elif near and total is not None and error is not None:
+            self.attempts = Summed(self.reader, near, total, error)
 
     def append(self, case: Any, index: Whole | None = None) -> None:
         """Append a row; index: the class index that labels it, where that is not in memory."""
@@ -64,7 +104,7 @@ class Rows:
                 self.attempts.learn(self._computed(case, index)["value"])
 
     def _computed(self, case: Any, index: Whole | None) -> dict[str, Number]:
-        return _row(self.trace, self.program, self.memory, case, index, self.count, self.total)
+        return _row(self.reader, self.program, case, index, self.count, self.total)
 
 
 def _neurons(
@@ -76,18 +116,19 @@ def _neurons(
     """
     b, layout = trace.builder, program.layout
     reader = Reader(trace, memory, layout)
-    factor = reader.factor(case, 0)
+    scale = reader.scale(case, 0)
     base = b.mul(case, memory.classes)
     value = Variable(trace, layout.wide, 0.0, trace.width)
     bad = slot(trace, I1, ir.Constant(I1, 0))
 
     def vector(i: Any, mask: Any) -> None:
         at = b.add(base, i)
-        m = margins(trace, reader, margin, factor, at, mask)
+        m, weight = margins(trace, reader, margin, scale, at, mask, i)
         for q in program.quantities:
             x = m.quantity(q)
             if q == "value":
-                value.set(pair.accumulated(value.get(), masked(trace, mask, added(trace, x), 0.0)))
+                x = added(trace, x) if weight is None else added(trace, x) * weight
+                value.set(pair.accumulated(value.get(), masked(trace, mask, x, 0.0)))
             else:
                 write(trace, program, memory, q, at, x, mask, None)
         other = (~m.good).code if mask is None else b.and_((~m.good).code, mask)
@@ -97,18 +138,20 @@ def _neurons(
     with b.if_then(b.not_(b.load(bad, typ=I1)), likely=True):
         if "value" in program.quantities:
             whole = folded(trace, pair.settled(value.get()), lambda x, y: x + y)
+            whole = whole if scale.value is None else whole * scale.value
             write(trace, program, memory, "value", case, whole, None, total)
         flag(trace, memory, case, ir.Constant(I1, 0), count)
     return b.load(bad, typ=I1)
 
 
 def _row(
-    trace: Trace, program: Program, memory: Memory, case: Any, index: Whole | None, count: Any, total: Variable | None
+    reader: Reader, program: Program, case: Any, index: Whole | None, count: Any, total: Variable | None
 ) -> dict[str, Number]:
-    """Append one row; return its quantities that are one number a row."""
+    """Append one row; return its quantities that are one number a row, not weighed."""
+    trace, memory = reader.trace, reader.memory
     outputs = tuple(output(memory, q) for q, stage in program.stages.items() if stage.vector)
     keeps = any(stage.vector and stage.keeps for stage in program.stages.values())
-    row = TracedRow(Reader(trace, memory, program.layout), case, program.cancels, outputs, index, keeps)
+    row = TracedRow(reader, case, program.cancels, outputs, index, keeps)
     states: dict[Any, Any] = {}
     for stage in program.stages.values():
         if stage.prepare not in states:
@@ -117,7 +160,8 @@ def _row(
     numbers = {}
     for q, stage in program.stages.items():
         if not stage.vector:
-            x = numbers[q] = _number(trace, program, memory, stage, case, states[stage.prepare])
+            x = numbers[q] = _number(reader, program, stage, case, states[stage.prepare])
+            x = x if row.scale.value is None else x * row.scale.value
             alone.add(x, write(trace, program, memory, q, case, x, None, total))
     if len(numbers) < len(program.stages):
         _vectors(trace, program, memory, row, states, spoilt)
@@ -125,15 +169,15 @@ def _row(
     return numbers
 
 
-def _number(trace: Trace, program: Program, memory: Memory, stage: Stage, case: Any, state: Any) -> Number:
+def _number(reader: Reader, program: Program, stage: Stage, case: Any, state: Any) -> Number:
     """Append what a quantity is that is one number a row; with all digits, computed anew, where it cancels."""
     x = stage.finish(state)
     if stage.clear is None or program.cancels:
         return x
-    b = trace.builder
+    trace, b = reader.trace, reader.trace.builder
     places = [(part.code.type, slot(trace, part.code.type, part.code)) for part in parts_of(x)]
     with b.if_then(b.not_(stage.clear(state, x).code), likely=False):
-        again = stage.finish(stage.prepare(TracedRow(Reader(trace, memory, program.layout), case, True)))
+        again = stage.finish(stage.prepare(TracedRow(reader, case, True)))
         for (_, place), part in zip(places, parts_of(again), strict=True):
             b.store(part.code, place)
     return joined(tuple(Lane(trace, b.load(place, typ=kind)) for kind, place in places))

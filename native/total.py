@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from .rounding import F64
 _HUGE = 2.0**960
 
 
-def reduced(high: F64, low: F64, divisor: int) -> float | None:
+def reduced(high: F64, low: F64, divisor: int | Fraction) -> float | None:
     """Return the sum of some pairs over a number of cases, rounded once; None where the sum is not finite."""
     parts = [*high.tolist(), *low.tolist()]
     try:
@@ -27,7 +28,8 @@ def reduced(high: F64, low: F64, divisor: int) -> float | None:
     if divisor == 1:
         return total
     (a, b), (c, d) = total.as_integer_ratio(), rest.as_integer_ratio()
-    return (a * d + c * b) / (b * d * divisor)  # integers: Python rounds their quotient once
+    # Integers: Python rounds their quotient once.
+    return (a * d + c * b) * divisor.denominator / (b * d * divisor.numerator)
 
 
 def over_cases(x: Pair) -> Pair:

@@ -13,7 +13,7 @@ from .pair import Number, Pair
 from .rounding import F64, Array, round_to
 
 if TYPE_CHECKING:
-    from .compiled import Compiled
+    from .compiled import Compiled, Inputs
     from .work import Work
 
 
@@ -36,9 +36,6 @@ class Use:
         self.cotangent = work.cotangents() if "grad" in quantities else None
         #: a Jacobian product has the cotangents where labels stand; NumPy computes it
         self.compiles = self.cotangent is None or not work.form.vector
-        self.weighted = samples is not None or (y.by_index and work.options.weight is not None)
-        #: values are rounded as they are computed, not weighed or reduced first
-        self.rounds = "value" in targets and not self.weighted
 
     @property
     def derivatives(self) -> tuple[str, ...]:
@@ -48,35 +45,56 @@ class Use:
     @property
     def direct(self) -> bool:
         """Whether a kernel can take the arrays whole, as they stand in memory."""
-        settled = "value" not in self.quantities or self.rounds
-        return self.compiles and settled and self.stored and not (self.derivatives and self._factors)
-
-    @property
-    def _factors(self) -> bool:
-        return self.weighted or self.cotangent is not None
+        return self.compiles and self.stored and ("value" not in self.quantities or "value" in self.targets)
 
     @property
     def stored(self) -> bool:
         """Whether a kernel can read the labels as they stand in memory."""
-        if not self.y.kind:
-            return True
-        if self.y.smoothed is not None or self.y.by_index:
-            return True
-        as_they_are = self.y.dense is not None and self.y.dense.dtype == self.x.dtype
-        return as_they_are and (self.y.plain or self.y.linear is not None)
+        return not self.y.kind or self.y.index is not None or self._dense.dtype == self.x.dtype
+
+    @property
+    def _dense(self) -> Array:
+        assert self.y.dense is not None
+        return self.y.dense
 
     def scale(self, at: Any) -> Pair | None:
         """Return what the derivatives of some cases are multiplied with."""
         if not self.derivatives:
             return None
         scale = self.factor
-        weights = self.work.row_weights(self.y, self.samples, at)
+        weights = self.weights(at)
         if weights is not None:
             scale = weights if scale is None else weights * scale
         if self.cotangent is not None and self.compiles:
             here = self.cotangent[at]
             scale = Pair(here, np.zeros_like(here)) * (1.0 if scale is None else scale)
         return scale
+
+    def weights(self, at: Any) -> Pair | None:
+        """Return what the values of some cases are multiplied with."""
+        return self.work.row_weights(self.y, self.samples, at)
+
+    def inputs(self, block: slice) -> Inputs:
+        """Return a block as a kernel takes it."""
+        from .compiled import Inputs, label_arrays
+
+        y, options = self.y, self.work.options
+        inputs = Inputs(self.x[block], factor=self.factor if self.derivatives else None)
+        if self.stored:
+            inputs.weights = options.arrays(y.kind)
+        if not y.kind:
+            pass
+        elif self.stored:
+            inputs.kind, table = y.smoothing
+            inputs.labels = (self._dense[block] if y.index is None else y.index[block],)
+            inputs.labels += () if table is None else (table,)
+        else:
+            inputs.kind, inputs.labels = label_arrays(y.wide(block)[0], self.work.wide)
+        if self.samples is not None:
+            inputs.weights["sample"] = self.samples[block]
+        if self.cotangent is not None:
+            inputs.weights["cotangent"] = self.cotangent[block]
+        return inputs
 
     def ignored(self, at: Any) -> npt.NDArray[np.bool_] | None:
         """Return the mask of ignored cases, if any can be ignored."""
@@ -99,60 +117,49 @@ class Use:
 
 
 def on_numpy(use: Use, at: Any) -> Number | None:
-    """Compute some cases on NumPy: derivatives are written, the value is returned if it was asked for."""
+    """Compute some cases on NumPy: derivatives are written, the value, times its weight, is returned if asked for."""
     given = use.block(at)
     work = use.work
     for q in use.derivatives:
         kind = "vjp" if q == "grad" and not use.compiles else q
         result = silenced(arrays.compute(work.formula, given, kind, work.wide), use.ignored(at))
         use.targets[q][at] = round_to(np.asarray(pair.rounded(result)), work.dtype)
-    return arrays.compute(work.formula, given, "value", work.wide) if "value" in use.quantities else None
+    if "value" not in use.quantities:
+        return None
+    return work.weighed(arrays.compute(work.formula, given, "value", work.wide), use.weights(at))
 
 
 def on_kernels(use: Use, block: slice, compiled: Compiled) -> Number | None:
     """Compute a block with a kernel, and what it leaves on NumPy; returns the value where it was not written."""
-    from .compiled import Inputs, Outputs, label_arrays
+    from .compiled import Outputs
 
-    work, y = use.work, use.y
-    x = use.x[block]
-    if not y.kind:
-        inputs = Inputs(x)
-    elif y.by_index:
-        assert y.index is not None
-        inputs = Inputs(x, "index", (y.index[block],))
-    elif (table := y.smoothed) is not None:
-        assert y.index is not None
-        inputs = Inputs(x, "smoothed", (y.index[block], table))
-    elif use.stored:
-        assert y.dense is not None
-        weights = y.linear
-        inputs = Inputs(x, "plain" if weights is None else "linear", (y.dense[block],))
-        inputs.labels += () if weights is None else (weights,)
-    elif y.plain and work.wide:
-        inputs = Inputs(x, "plain", (y.lanes(block),))
-    else:
-        inputs = Inputs(x, *label_arrays(y.wide(block)[0], work.wide))
-    inputs.factor = use.scale(block)
+    work, inputs = use.work, use.inputs(block)
+    x = inputs.x
     outputs = Outputs({q: use.targets[q][block] for q in use.derivatives})
-    if "value" in use.quantities:
-        if use.rounds:
-            outputs.arrays["value"] = use.targets["value"][block]
-            outputs.value = "averaged" if work.averaged else "rounded"
-        else:
-            shape = (len(x), *x.shape[1:]) if work.formula.kept("value") else (len(x),)
-            outputs.arrays["value"] = np.empty(shape)
-            outputs.value = "pairs" if work.wide else "lanes"
-            outputs.low = np.empty(shape) if work.wide else None
+    written = "value" in use.targets
+    if written:
+        outputs.arrays["value"] = use.targets["value"][block]
+        outputs.value = "averaged" if work.averaged else "rounded"
+    elif "value" in use.quantities:
+        shape = (len(x), *x.shape[1:]) if work.formula.kept("value") else (len(x),)
+        outputs.arrays["value"] = np.empty(shape)
+        outputs.value = "pairs" if work.wide else "lanes"
+        outputs.low = np.empty(shape) if work.wide else None
     variant = "normalized" if work.options.normalized else ""
     left = compiled.run(work.form.name, variant, use.quantities, work.form.rows, inputs, outputs, work.threads)
     values = outputs.arrays.get("value")
+    if values is not None and not written and work.averaged:
+        mean = work.weighed(values if outputs.low is None else Pair(values, outputs.low), None)
+        values[:] = pair.high(mean)
+        if outputs.low is not None:
+            outputs.low[:] = pair.as_pair(mean).low
     if len(left) and not work.form.rows:  # of a vector, only the elements that are not finite: others stay as they are
         left = left[~np.all([np.isfinite(a[left]) for a in outputs.arrays.values()], axis=0)]
     if len(left):
         again = on_numpy(use, left + block.start)
         if again is not None and values is not None:
-            if use.rounds:
-                values[left] = round_to(np.asarray(pair.rounded(work.weighed(again, None))), work.dtype)
+            if written:
+                values[left] = round_to(np.asarray(pair.rounded(again)), work.dtype)
             else:
                 values[left] = pair.high(again)
                 if outputs.low is not None:
@@ -161,7 +168,7 @@ def on_kernels(use: Use, block: slice, compiled: Compiled) -> Number | None:
     if ignored is not None:
         for array in outputs.arrays.values():
             array[ignored] = 0
-    if values is None or use.rounds:
+    if values is None or written:
         return None
     return values if outputs.low is None else Pair(values, outputs.low)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from llvmlite import ir
 
 from . import storage
-from .loops import Memory, chunks, slot
+from .layout import Layout, Memory
+from .loops import chunks, slot
 from .operators import Lane
-from .trace import I64, Trace
+from .trace import I1, I64, Trace
 
 
 def emit_check(trace: Trace, kind: str, dtype: str, memory: Memory) -> Any:
@@ -17,12 +19,38 @@ def emit_check(trace: Trace, kind: str, dtype: str, memory: Memory) -> Any:
 
     kind "index": int64 below `classes`, none below 0. NaN is of every other kind.
     """
-    wrong = unlike(trace, kind, dtype, memory.x, memory.start, memory.stop, memory.classes)
-    return trace.builder.zext(wrong, I64)
+    bad = _unlike(trace, kind, dtype, memory.x, memory.start, memory.stop, memory.classes)
+    return trace.builder.zext(bad, I64)
 
 
-def unlike(trace: Trace, kind: str, dtype: str, labels: Any, start: Any, stop: Any, classes: Any) -> Any:
-    """Append a look at the numbers start .. stop-1 of an array; return whether one is not of a kind."""
+def wrong(trace: Trace, layout: Layout, labels: str, rows: bool, memory: Memory) -> Any:
+    """Append a look at the labels and the weights of some cases; return whether one is wrong. labels: their kind."""
+    b, zero, one = trace.builder, ir.Constant(I64, 0), ir.Constant(I64, 1)
+    where, start, stop, classes = memory.labels[0], memory.start, memory.stop, memory.classes
+    found = []
+    if layout.labels in ("index", "smoothed"):
+        other = memory.ignore if layout.weighs("ignore") else None
+        found.append(_unlike(trace, "index", "int64", where, start, stop, classes, other))
+    elif layout.labels in ("plain", "blended", "spread", "linear"):
+        begin, end = (b.mul(x, classes) for x in (start, stop)) if rows else (start, stop)
+        found.append(_unlike(trace, labels, layout.dtype, where, begin, end, classes))
+    if dtype := layout.weighs("sample"):
+        found.append(_unlike(trace, "weights", dtype, memory.sample, start, stop, classes))
+    if layout.weighs("class", "neuron"):
+        found.append(_unlike(trace, "weights", "float64", memory.weight, zero, classes, classes))
+    if layout.weighs("positive", "positives"):
+        count = one if layout.weighs("positive") else classes
+        found.append(_unlike(trace, "weights", "float64", memory.positive, zero, count, classes))
+    return reduce(b.or_, found, ir.Constant(I1, 0))
+
+
+def _unlike(
+    trace: Trace, kind: str, dtype: str, labels: Any, start: Any, stop: Any, classes: Any, other: Any = None
+) -> Any:
+    """Append a look at the numbers start .. stop-1 of an array; return whether one is not of a kind.
+
+    other: a class index that may be there, too.
+    """
     b = trace.builder
     many = Trace(b, trace.width * 2)  # numbers as they are stored, several vectors at once
     truths = ir.VectorType(ir.IntType(1), many.width)
@@ -31,6 +59,8 @@ def unlike(trace: Trace, kind: str, dtype: str, labels: Any, start: Any, stop: A
     def vector(i: Any, mask: Any) -> None:
         code = storage.raw(many, labels, i, dtype, many.width, mask)
         bad = _bad(many, code, kind, dtype, classes)
+        if other is not None:
+            bad = b.and_(bad, b.icmp_signed("!=", code, many.splat(other, many.width)))
         if mask is not None:
             bad = b.and_(bad, mask)
         b.store(b.or_(b.load(seen, typ=truths), bad), seen)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from fractions import Fraction
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .total import Denominator, Total, reduced
 from .use import Use, on_kernels, on_numpy, silenced
 
 if TYPE_CHECKING:
-    from .compiled import Plan
+    from .compiled import Copy, Inputs, Plan
     from .form import Form
 
 #: elements computed at once by NumPy: the temporaries of a formula stay within a core's cache
@@ -70,56 +71,76 @@ class Work:
     def plan(self, quantities: tuple[str, ...]) -> Plan | None:
         """Return the call as one kernel on the arrays themselves, or None where there is more to do.
 
-        The kernel reads the bound arrays and writes the outputs, or sums of groups of cases; integer labels are copied
-        to a format that it reads. Nothing else may have to be converted or weighed. It does not look at the labels.
+        The kernel reads the bound arrays and writes the outputs, or sums of groups of cases. What it cannot read is
+        copied to a format that it reads, see `Plan.copies`. It does not look at the labels.
         """
-        compiled, options = choice.engine(), self.options
-        lone = self.cotangent is None and options.sample_weight is None and options.ignore is None
-        if compiled is None or not lone or not options.plain:
+        compiled = choice.engine()
+        whole = not self.form.vector or (self.reduction == "none" and self.cotangent is None)
+        outputs = [self.outputs[q] for q in quantities]
+        simple = all(a.flags.c_contiguous and a.dtype.isnative for a in (self.x, *outputs))
+        if compiled is None or not whole or not simple or not self.cases:
             return None
-        if self.reduction != "none" and (self.form.vector or options.denominator != "N" or self.averaged):
-            return None
-        arrays = [self.x, *([] if self.y is None else [self.y]), *(self.outputs[q] for q in quantities)]
-        if not all(a.flags.c_contiguous and a.dtype.isnative for a in arrays) or not self.cases:
-            return None
-        from .compiled import Inputs, Outputs
+        from .compiled import Outputs
 
-        x = self.x.reshape(self.flat)
-        outputs = Outputs({q: self.outputs[q].reshape(self._shape(q)) for q in quantities if not self.summed(q)})
+        copies: list[Copy] = []
+        inputs = self._inputs(copies, quantities != ("value",))
+        given = Outputs({q: self.outputs[q].reshape(self._shape(q)) for q in quantities if not self.summed(q)})
         if self.summed("value") and "value" in quantities:
-            outputs.group = max(1, _GROUP // self.classes)
-            outputs.value = "sums"
-            outputs.arrays["value"], outputs.low = np.empty((2, -(-self.cases // outputs.group)))
+            given.group = max(1, _GROUP // self.classes)
+            given.value = "sums"
+            given.arrays["value"], given.low = np.empty((2, -(-self.cases // given.group)))
         elif self.averaged:
-            outputs.value = "averaged"
-        variant = "normalized" if options.normalized else ""
-        inputs = Inputs(x)
-        own = None
-        if self.y is not None:
-            stored = self._stored()
-            if stored is None:
-                return None
-            own = None if stored is self.y else stored
-            y = stored.reshape(-1 if self.by_index else self.flat)
-            inputs = Inputs(x, "index" if self.by_index else "plain", (y,))
-        if quantities != ("value",):
-            cases = Pair(np.float64(self.cases), np.float64(0.0))
-            inputs.factor = self._factor(cases if self.reduction == "mean" else None)
-        plan = compiled.plan(self.form.name, variant, quantities, self.form.rows, inputs, outputs, self.threads)
-        plan.labels = own
+            given.value = "averaged"
+        name, rows = self.form.name, self.form.rows
+        variant = "normalized" if self.options.normalized else ""
+        plan = compiled.plan(name, variant, quantities, rows, inputs, given, self.threads)
+        plan.copies, plan.divisor = copies, self._divisor(self.cases if self.reduction == "mean" else 1)
+        if self.reduction == "mean" and (masses := self._masses(inputs)) is not None:
+            plan.mass = compiled.mass(name, rows, masses)
         return plan
 
-    def _stored(self) -> Array | None:
-        """Return the labels as a kernel reads them: themselves, memory that they can be copied to, or None.
+    def _inputs(self, copies: list[Copy], derivatives: bool) -> Inputs:
+        """Return the inputs of a kernel, and add the copies that some of them are."""
+        from .compiled import Copy, Inputs
 
-        Integers that are labels of their kind are so in every format, and others are not made to be: all but masses.
-        """
-        y, wanted = self.y, np.dtype(np.int64) if self.by_index else self.dtype
-        assert y is not None
-        if y.dtype == wanted:
-            return y
-        exact = self.form.labels != "classes" or self.by_index or (y.dtype.itemsize < 4 and wanted.itemsize >= 4)
-        return np.empty(y.shape, wanted) if y.dtype.kind in "iub" and exact else None
+        def read(name: str, array: Array, *formats: np.dtype[Any], exact: bool = False) -> Array:
+            if array.dtype in formats and array.flags.c_contiguous:
+                return array.reshape(-1)
+            copies.append(Copy(name, np.empty(array.shape, formats[0]), exact))
+            return copies[-1].to.reshape(-1)
+
+        double, options = np.dtype(np.float64), self.options
+        inputs = Inputs(self.x.reshape(self.flat), ignore=options.ignore if self.by_index else None)
+        if self.y is not None:
+            inputs.kind, table = options.table(self.form.labels, self.by_index, self.classes)
+            # Integers that are labels of a kind are so in every format, and others do not become any: all but masses.
+            exact = not self.by_index and (self.form.labels == "classes" or self.y.dtype.kind not in "iub")
+            y = read("y", self.y, np.dtype(np.int64) if self.by_index else self.dtype, exact=exact)
+            inputs.labels = (y, *([] if table is None else [table]))
+        inputs.weights.update(options.arrays(self.form.labels))
+        given = (("weight", options.weight), ("pos_weight", options.pos_weight))
+        copies += [Copy(name, array) for name, array in given if array is not None]
+        if options.sample_weight is not None:
+            inputs.weights["sample"] = read("sample_weight", options.sample_weight, double, self.dtype)
+        if derivatives:
+            inputs.factor = self._factor(np.float64(self.cases) if self.reduction == "mean" else None, self.cotangent)
+            if self.cotangent is not None and self.reduction == "none":
+                inputs.weights["cotangent"] = read("grad_out", self.cotangent, double, self.dtype)
+        return inputs
+
+    def _masses(self, inputs: Inputs) -> Inputs | None:
+        """Return what adds up to the denominator of a mean; None where that is the number of cases."""
+        from .compiled import Inputs
+
+        weighs = self.options.denominator == "sum_w"
+        names = [name for name in ("sample", "class") if weighs and name in inputs.weights]
+        labelled = weighs and self.form.labels == "classes" and not self.by_index
+        if not names and not labelled and inputs.ignore is None:
+            return None
+        masses = Inputs(inputs.x, weights={name: inputs.weights[name] for name in names}, ignore=inputs.ignore)
+        if self.form.labels == "classes":
+            masses.kind, masses.labels = "index" if self.by_index else "plain", inputs.labels[:1]
+        return masses
 
     def repeat(self, plan: Plan) -> Callable[[], int]:
         """Return what computes by a plan, labels checked before anything is written; it gives 0 where all went well.
@@ -127,20 +148,43 @@ class Work:
         Else a label is wrong or a result needs NumPy: then `run` is to be used. Threads may not write before the
         labels of all of them are known to be right, so these are looked at in a pass of their own.
         """
-        compiled = choice.engine()
-        call = plan.call()
-        if self.y is not None and compiled is not None:
+        steps: list[Callable[[], int]] = []
+        bound = {"y": self.y, "sample_weight": self.options.sample_weight, "grad_out": self.cotangent}
+        for copy in plan.copies:
+            array = bound.get(copy.name)  # weights of classes are bound as they were
+            steps += [] if array is None else [partial(copy, array)]
+        if plan.mass is not None or (self.cotangent is not None and self.reduction != "none"):
+            steps.append(partial(self.settle, plan, self.cotangent))
+        if self.y is not None and plan.mass is None:
             if len(plan.arguments) == 1:
                 plan.checking()
             else:
-                y = (self.y if plan.labels is None else plan.labels).reshape(-1 if self.by_index else self.flat)
-                kind = "index" if self.by_index else self.form.labels
-                call = in_turn(compiled.check(y, kind, self.classes, self.threads), call)
-            if plan.labels is not None:
-                call = in_turn(partial(copied, self.y, plan.labels), call)
+                steps.append(plan.verified)
+        steps.append(plan.call())
         if plan.sums is not None:
-            call = in_turn(call, partial(self.reduced, *plan.sums, self.outputs["value"]))
-        return call
+            steps.append(partial(self.reduced, plan, self.outputs["value"]))
+        return reduce(in_turn, steps)
+
+    def settle(self, plan: Plan, cotangent: Array | None) -> int:
+        """Find what a mean is divided by, and what derivatives are multiplied with.
+
+        Return 0, or 1 where the long way is to be gone.
+        """
+        masses: Number | None = np.float64(self.cases) if self.reduction == "mean" else None
+        if plan.mass is not None:
+            masses = plan.mass()
+            if masses is None or not masses.high > 0.0:
+                return 1
+            plan.divisor = self._divisor(_exact(masses))
+        if plan.factor:
+            with np.errstate(all="ignore"):
+                factor = pair.as_pair(self._factor(masses, cotangent))
+            plan.factor[0][0], plan.factor[1][0] = factor.high, factor.low
+        return 0
+
+    def _divisor(self, cases: int | Fraction) -> int | Fraction:
+        """Return what a sum is divided by."""
+        return cases * self.classes if self.averaged else cases
 
     @property
     def averaged(self) -> bool:
@@ -151,9 +195,10 @@ class Work:
         """Whether a quantity is one number for all cases."""
         return quantity == "value" and self.reduction != "none"
 
-    def reduced(self, high: F64, low: F64, out: Array) -> int:
+    def reduced(self, plan: Plan, out: Array) -> int:
         """Write the sum or mean of the sums of groups; return 0, or 1 where they are not finite."""
-        result = reduced(high, low, self.cases if self.reduction == "mean" else 1)
+        assert plan.sums is not None
+        result = reduced(*plan.sums, plan.divisor)
         if result is None:
             return 1
         # NumPy rounds a number of float32's or float64's range as it is stored.
@@ -170,13 +215,13 @@ class Work:
         reduced = self.reduction != "none" and "value" in quantities
         total = Total((self.classes,) if form.vector else ())
         targets = {q: self._target(q) for q in quantities if not (q == "value" and reduced)}
-        use = Use(self, quantities, x, y, samples, self._factor(denominator), targets)
+        use = Use(self, quantities, x, y, samples, self._factor(denominator, self.cotangent), targets)
         compiled = choice.engine()
         for block in self._blocks(compiled is not None, use):
             value = on_kernels(use, block, compiled) if compiled and use.compiles else on_numpy(use, block)
             if value is None:
                 continue
-            value = silenced(self.weighed(value, self.row_weights(y, samples, block)), use.ignored(block))
+            value = silenced(value, use.ignored(block))
             if reduced:
                 total.add(_wide(value))
             else:
@@ -219,16 +264,20 @@ class Work:
             sums.add(silenced(product, None if y.ignored is None else y.ignored[block]))
         return sums.result()
 
-    def _factor(self, denominator: Pair | None) -> Pair | None:
-        """What all derivatives are multiplied with: 1/denominator, 1/K for a mean over neurons."""
+    def _factor(self, denominator: Number | None, cotangent: Array | None = None) -> Pair | None:
+        """What all derivatives are multiplied with: 1/denominator, 1/K for a mean over neurons, one cotangent."""
         factor = None
         if denominator is not None:
+            denominator = pair.as_pair(denominator)
             zero = denominator.high == 0.0
             inverse = Pair(np.float64(1.0), np.float64(0.0)) / denominator
             factor = Pair(np.float64(0.0), np.float64(0.0)) if zero else inverse
         if self.averaged:
             part = Pair(np.float64(1.0), np.float64(0.0)) / np.float64(self.classes)
             factor = part if factor is None else factor * part
+        if cotangent is not None and self.reduction != "none" and not self.form.vector:
+            given = Pair(np.float64(cotangent), np.float64(0.0))
+            factor = given if factor is None else factor * given
         return factor
 
     def weighed(self, value: Number, weights: Pair | None) -> Number:
@@ -245,13 +294,13 @@ class Work:
         return Pair(np.where(zero, 0.0, product.high), np.where(zero, 0.0, product.low))
 
     def cotangents(self) -> F64 | None:
-        """The cotangent as float64, a case first."""
-        if self.cotangent is None:
+        """The cotangents as float64, a case first; None where there is none a case."""
+        if self.cotangent is None or (self.reduction != "none" and not self.form.vector):
             return None
         wide = np.asarray(self.cotangent, dtype=np.float64, order="C")
         if self.form.vector:
             return np.ascontiguousarray(np.broadcast_to(wide.reshape(-1, self.classes), self.flat))
-        return np.broadcast_to(wide.reshape(-1), (self.cases,))
+        return wide.reshape(-1)
 
     def _shape(self, quantity: str) -> tuple[int, ...]:
         return self.flat if self.formula.kept(quantity) else self.flat[:1]
@@ -268,11 +317,9 @@ class Work:
             out[...] = target.reshape(out.shape)
 
 
-def copied(y: Array, to: Array) -> int:
-    """Copy labels to memory of another format; return 0."""
-    with np.errstate(all="ignore"):
-        np.copyto(to, y, casting="unsafe")
-    return 0
+def _exact(x: Pair) -> int | Fraction:
+    high, low = float(x.high), float(x.low)
+    return int(high) if low == 0.0 and high.is_integer() else Fraction(high) + Fraction(low)
 
 
 def in_turn(first: Callable[[], int], second: Callable[[], int]) -> Callable[[], int]:

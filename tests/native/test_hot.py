@@ -10,7 +10,7 @@ from .copies import Change
 
 FORMS = ("softmax_xent", "prob_xent", "prob_xent normalized")
 #: kernels that find no row one-hot
-BLIND = Change("rows", "index = only_one(trace, memory, program.layout.dtype, case)", "index = ir.Constant(I64, -1)")
+BLIND = Change("rows", "index = only_one(trace, memory, layout.dtype, case)", "index = ir.Constant(I64, -1)")
 
 
 def results(native, form, x, y):

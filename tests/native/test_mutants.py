@@ -75,6 +75,23 @@ def smoothing(native):
     return (np.abs(native.softmax_xent(Z, T, label_smoothing=0.3) / want - 1) > 2.0**-50).any()
 
 
+def pos_weight(native):
+    return not np.array_equal(
+        native.sigmoid_bce(Z[0], [1.0, 0.0, 1.0], pos_weight=2.0), native.sigmoid_bce(Z[0], [1.0, 0.0, 1.0]) * [2, 1, 2]
+    )
+
+
+def cotangents(native):
+    weight, given = np.array([0.5, 2.0, 4.0]), np.array([2.0, -1.0, 8.0])
+    got = native.softmax_xent.grad(Z, T, sample_weight=weight, grad_out=given)
+    return not np.array_equal(got, native.softmax_xent.grad(Z, T) * (weight * given)[:, None])
+
+
+def denominator_of_the_gradient(native):
+    got = native.softmax_xent.grad(Z, T, sample_weight=[0.5, 0.5, 1.0], reduction="mean", denominator="sum_w")
+    return not np.array_equal(got, native.softmax_xent.grad(Z, T) * np.array([0.25, 0.25, 0.5])[:, None])
+
+
 def refusals(native):
     for call in (
         lambda: native.softmax_xent(Z, np.array([0, -1, 1])),
@@ -147,6 +164,9 @@ QUESTIONS = {
     "denominator": denominator,
     "smoothing": smoothing,
     "refusals": refusals,
+    "pos_weight": pos_weight,
+    "cotangents": cotangents,
+    "denominator of the gradient": denominator_of_the_gradient,
     "sum": running_sum,
     "alone": alone,
     "tail": tail,

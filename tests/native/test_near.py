@@ -9,8 +9,7 @@ import lossbench.native
 from .copies import Change
 
 #: kernels that try nothing
-WITHOUT = Change("rows", "self.attempts = Attempts(Reader(trace, memory, program.layout), near) if near else None",
-                 "self.attempts = None")  # fmt: skip
+WITHOUT = Change("rows", "near = program.near", "near = None")
 #: kernels whose other way is wrong
 WRONG = Change("rows", "x = numbers[q] = _number(", "x = numbers[q] = 1.5 * _number(")
 CLASSES = (1, 2, 7, 8, 9, 17, 100, 1000)
