@@ -78,6 +78,8 @@ class Recipe:
         self._verifies = not alone and plan.mass is None and more.writes
         #: the beginnings of the arguments
         self._memory = [memoryview(arguments) for arguments in plan.arguments]  # type: ignore[arg-type]
+        self._mass = None if plan.mass is None else memoryview(plan.mass.arguments)  # type: ignore[arg-type]
+        self._sum = 0 if plan.mass is None else self._place(plan.mass.high)
         self._sums = 0 if plan.sums is None else self._place(plan.sums[0])
         self._value, self._grad = (q in quantities for q in ("value", "grad"))
         self._dtype, self._value_shape, self._grad_shape = call.dtype, call.shape("value"), call.shape("grad")
@@ -133,9 +135,8 @@ class Recipe:
         others = [self._place(more.given(one)) if isinstance(one, str) else one for one in self._others]
         for memory in self._memory:
             _EVERY(memory, 0, x, labels, at, slope, 0, *others)
-        mass = self._plan.mass
-        if mass is not None:
-            _EVERY(memoryview(mass.arguments), 0, x, labels, self._place(mass.high), 0, 0, *others)  # type: ignore[arg-type]
+        if self._mass is not None:
+            _EVERY(self._mass, 0, x, labels, self._sum, 0, 0, *others)
         if self._settles and self._work.settle(self._plan, more.grad_out):
             return 1
         return self._plan.verified() if self._verifies else 0
@@ -248,13 +249,19 @@ def _described(more: More) -> Any:
 
     Of arrays that is how they look; the one cotangent of a reduced value may be any number.
     """
-    parts: list[Any] = [type(more.threads), more.threads, *(out is not None for out in more.out)]
-    for name, value in (("grad_out", more.grad_out), *more.options.items()):
-        if type(value) is np.ndarray:
-            parts.append((name, value.shape, value.dtype, value.flags.c_contiguous))
-        elif type(value) in _PLAIN:
-            number = name == "grad_out" and type(value) in (int, float)
-            parts.append((name, type(value), None if number else value))
-        else:
-            return None
-    return tuple(parts)
+    threads, grad_out, (value, grad), options = more
+    parts: list[Any] = [type(threads), threads, value is None, grad is None]
+    if grad_out is not None:
+        parts.append(_look(grad_out) if type(grad_out) not in (int, float) else "one")
+    for name, option in options.items():
+        parts += (name, _look(option))
+    return None if _UNKNOWN in parts else tuple(parts)
+
+
+_UNKNOWN = "unknown"
+
+
+def _look(x: Any) -> Any:
+    if type(x) is np.ndarray:
+        return x.shape, x.dtype, x.flags.c_contiguous
+    return (type(x), x) if type(x) in _PLAIN else _UNKNOWN

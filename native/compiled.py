@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,10 @@ from .emit import ALONE
 from .memory import OFFSET, address
 from .pair import Number, Pair, as_pair, high
 from .rounding import F64, Array
+from .total import Ratio
 
+#: bytes of the widest numbers
+_WIDEST = 8
 #: bytes to a cache line, to which scratch memory is padded
 _LINE = 64
 _X, _START, _STOP, _CLASSES = (kernels.ARGUMENTS.index(name) for name in ("x", "start", "stop", "classes"))
@@ -186,9 +188,12 @@ class Copy:
 
     def __call__(self, given: Array) -> int:
         """Copy what is given; return 0, or 1 where something was rounded."""
-        with np.errstate(all="ignore"):
+        if self.to.itemsize == _WIDEST:  # nothing overflows
             np.copyto(self.to, given, casting="unsafe")
-            return int(self.exact and not np.array_equal(self.to, given))
+        else:
+            with np.errstate(all="ignore"):
+                np.copyto(self.to, given, casting="unsafe")
+        return int(self.exact and not np.array_equal(self.to, given))
 
 
 @dataclass
@@ -209,7 +214,7 @@ class Plan:
     factor: tuple[Array, ...] = ()
     mass: Mass | None = None
     #: what a sum of values is divided by
-    divisor: int | Fraction = 1
+    divisor: Ratio = (1, 1)
     #: what is copied first, where a kernel cannot read it as it is
     copies: list[Copy] = field(default_factory=list)
 

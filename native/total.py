@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 import numpy as np
 
@@ -15,21 +14,43 @@ from .rounding import F64
 _HUGE = 2.0**960
 
 
-def reduced(high: F64, low: F64, divisor: int | Fraction) -> float | None:
-    """Return the sum of some pairs over a number of cases, rounded once; None where the sum is not finite."""
+#: a positive number as the quotient of two integers
+Ratio = tuple[int, int]
+
+
+def ratio(x: Pair) -> Ratio:
+    """Return a pair exactly."""
+    (a, b), (c, d) = float(x.high).as_integer_ratio(), float(x.low).as_integer_ratio()
+    return a * d + c * b, b * d
+
+
+def quotient(x: float, divisor: Ratio) -> Pair:
+    """Return x / divisor as a pair, each part rounded once; x must be finite."""
+    (a, b), (c, d) = x.as_integer_ratio(), divisor
+    top, bottom = a * d, b * c
+    high = top / bottom  # integers: Python rounds their quotient once
+    e, f = high.as_integer_ratio()
+    return Pair(np.float64(high), np.float64((top * f - e * bottom) / (bottom * f)))
+
+
+def reduced(high: F64, low: F64, divisor: Ratio, *, exact: bool) -> float | None:
+    """Return the sum of some pairs over a divisor; None where the sum is not finite.
+
+    exact: rounded once; else as good as a float64 of a narrower format's result must be.
+    """
     parts = [*high.tolist(), *low.tolist()]
     try:
         total = math.fsum(parts)
-        rest = math.fsum([*parts, -total])
+        rest = math.fsum([*parts, -total]) if exact else 0.0
     except (OverflowError, ValueError):
         return None  # a sum on the way, or infinities of both signs
     if not math.isfinite(total):
         return None
-    if divisor == 1:
-        return total
+    above, below = divisor
+    if not exact:
+        return total * below / above
     (a, b), (c, d) = total.as_integer_ratio(), rest.as_integer_ratio()
-    # Integers: Python rounds their quotient once.
-    return (a * d + c * b) * divisor.denominator / (b * d * divisor.numerator)
+    return (a * d + c * b) * below / (b * d * above)
 
 
 def over_cases(x: Pair) -> Pair:

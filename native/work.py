@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from functools import partial, reduce
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from . import choice, labels, pair
 from .labels import Labels
 from .options import Options
 from .pair import Number, Pair
-from .rounding import F64, Array, round_to
-from .total import Denominator, Total, reduced
+from .rounding import F64, Array, one_rounded, round_to
+from .total import Denominator, Ratio, Total, quotient, ratio, reduced
 from .use import Use, on_kernels, on_numpy, silenced
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Work:
         name, rows = self.form.name, self.form.rows
         variant = "normalized" if self.options.normalized else ""
         plan = compiled.plan(name, variant, quantities, rows, inputs, given, self.threads)
-        plan.copies, plan.divisor = copies, self._divisor(self.cases if self.reduction == "mean" else 1)
+        plan.copies, plan.divisor = copies, self._divisor((self.cases if self.reduction == "mean" else 1, 1))
         if self.reduction == "mean" and (masses := self._masses(inputs)) is not None:
             plan.mass = compiled.mass(name, rows, masses)
         return plan
@@ -170,21 +170,24 @@ class Work:
 
         Return 0, or 1 where the long way is to be gone.
         """
-        masses: Number | None = np.float64(self.cases) if self.reduction == "mean" else None
+        cases = (self.cases, 1) if self.reduction == "mean" else (1, 1)
         if plan.mass is not None:
             masses = plan.mass()
             if masses is None or not masses.high > 0.0:
                 return 1
-            plan.divisor = self._divisor(_exact(masses))
+            cases = ratio(masses)
+        plan.divisor = self._divisor(cases)
         if plan.factor:
-            with np.errstate(all="ignore"):
-                factor = pair.as_pair(self._factor(masses, cotangent))
+            given = 1.0 if cotangent is None or self.reduction == "none" else float(cotangent)
+            if not isfinite(given):
+                return 1
+            factor = quotient(given, plan.divisor)
             plan.factor[0][0], plan.factor[1][0] = factor.high, factor.low
         return 0
 
-    def _divisor(self, cases: int | Fraction) -> int | Fraction:
+    def _divisor(self, cases: Ratio) -> Ratio:
         """Return what a sum is divided by."""
-        return cases * self.classes if self.averaged else cases
+        return (cases[0] * self.classes, cases[1]) if self.averaged else cases
 
     @property
     def averaged(self) -> bool:
@@ -198,12 +201,10 @@ class Work:
     def reduced(self, plan: Plan, out: Array) -> int:
         """Write the sum or mean of the sums of groups; return 0, or 1 where they are not finite."""
         assert plan.sums is not None
-        result = reduced(*plan.sums, plan.divisor)
+        result = reduced(*plan.sums, plan.divisor, exact=self.wide)
         if result is None:
             return 1
-        # NumPy rounds a number of float32's or float64's range as it is stored.
-        direct = self.dtype.itemsize >= 4 and abs(result) < 1e38
-        out[...] = result if direct else round_to(np.asarray(result), self.dtype)
+        out[...] = one_rounded(result, self.dtype)
         return 0
 
     def _run(self, quantities: tuple[str, ...]) -> None:
@@ -315,11 +316,6 @@ class Work:
         out = self.outputs[quantity]
         if not out.flags.c_contiguous:
             out[...] = target.reshape(out.shape)
-
-
-def _exact(x: Pair) -> int | Fraction:
-    high, low = float(x.high), float(x.low)
-    return int(high) if low == 0.0 and high.is_integer() else Fraction(high) + Fraction(low)
 
 
 def in_turn(first: Callable[[], int], second: Callable[[], int]) -> Callable[[], int]:
