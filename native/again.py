@@ -20,7 +20,7 @@ from .rounding import Array
 
 if TYPE_CHECKING:
     from .call import Call
-    from .compiled import Plan
+    from .plan import Plan
 
 #: kinds of calls kept a form
 _KINDS = 64
@@ -58,10 +58,10 @@ class Recipe:
         self, call: Call, plan: Plan, quantities: tuple[str, ...], x: Array, y: Array | None, reduction: str, more: More
     ) -> None:
         """Take over from a call that was one kernel on fixed arrays."""
-        from .compiled import shared
+        from .plan import shared
 
         plan.checking()
-        self._plan, self._work, self._name = plan, call.work, call.name
+        self._plan, self._direct, self._name = plan, call.direct, call.name
         self._place: Callable[[Array], int] = id if plan.by_object() else address
         alone = len(plan.arguments) == 1
         self._run: Callable[[], int] = (
@@ -75,7 +75,7 @@ class Recipe:
             self._place(own[name].to) if name in own else name if plan.reads(name) else 0 for name in _OTHERS
         ]
         self._settles = plan.mass is not None or (more.grad_out is not None and reduction != "none")
-        self._verifies = not alone and plan.mass is None and more.writes
+        self._verifies = not alone and more.writes
         #: the beginnings of the arguments
         self._memory = [memoryview(arguments) for arguments in plan.arguments]  # type: ignore[arg-type]
         self._mass = None if plan.mass is None else memoryview(plan.mass.arguments)  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ class Recipe:
                     _ARRAYS(memory, 0, place(x), labels, at, slope)
             elif self._prepared(place(x), labels, at, slope, more):
                 return None
-            if self._run() or (self._sums and value is not None and self._work.reduced(self._plan, value)):
+            if self._run() or (self._sums and value is not None and self._direct.reduced(self._plan, value)):
                 return None
             if grad is None:
                 return (value,)  # type: ignore[return-value]
@@ -137,7 +137,7 @@ class Recipe:
             _EVERY(memory, 0, x, labels, at, slope, 0, *others)
         if self._mass is not None:
             _EVERY(self._mass, 0, x, labels, self._sum, 0, 0, *others)
-        if self._settles and self._work.settle(self._plan, more.grad_out):
+        if self._settles and self._direct.settle(self._plan, more.grad_out):
             return 1
         return self._plan.verified() if self._verifies else 0
 

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import check
+from .direct import Direct
 from .options import COMMON, Options
 from .rounding import Array
 from .work import Work
 
 if TYPE_CHECKING:
-    from .compiled import Plan
     from .form import Form
+    from .plan import Plan
 
 
 def _more() -> bool:
@@ -89,7 +90,8 @@ class Call:
         if turned is not None and form.vector and reduction == "none":
             turned = self._turned(turned)
         #: what computes
-        self.work = Work(form, self._x, self._y, prod(leading), bound, reduction, threads, turned)
+        self.work = Work(form, self._x, self._y, prod(leading), bound, reduction, threads, turned, self._axis)
+        self.direct = Direct(self.work)
 
     @classmethod
     def of_pair(
@@ -167,8 +169,8 @@ class Call:
             out = self._buffers[quantity]
             turned = self._turned(out) if out.shape == self._given.shape and self._form.rows else out
             self.work.bind(quantity, turned)
-        plan = self._plans[quantities] = self.work.plan(quantities)
-        compute = self.work.repeat(plan) if plan is not None else _more
+        plan = self._plans[quantities] = self.direct.plan(quantities)
+        compute = self.direct.repeat(plan) if plan is not None else _more
         ready = self._ready[quantities] = compute, tuple(self._buffers[q] for q in quantities)
         return ready
 

@@ -8,6 +8,7 @@ from typing import Any
 from llvmlite import ir
 
 from . import pair, storage
+from .columns import columns
 from .elements import elements
 from .layout import Memory
 from .loops import Variable, folded, loop, slot
@@ -50,7 +51,8 @@ def emit(trace: Trace, program: Program, memory: Memory) -> Any:
 
 def _summed(trace: Trace, program: Program, memory: Memory, count: Any) -> None:
     """Append one group of cases, whose values are added up. Groups are the same for any number of threads."""
-    total = Variable(trace, True, 0.0, 0 if program.formula.rows else trace.width)
+    lone = program.formula.rows and not program.layout.order
+    total = Variable(trace, True, 0.0, 0 if lone else trace.width)
     if program.near:
         error = Variable(trace, False, 0.0, 0)
         rows(trace, program, memory, count, total, error)
@@ -68,5 +70,5 @@ def _summed(trace: Trace, program: Program, memory: Memory, count: Any) -> None:
 
 def _cases(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
     """Append the cases start .. stop-1; total: what values are added to instead of being written."""
-    append = rows if program.formula.rows else elements
+    append = columns if program.layout.order else rows if program.formula.rows else elements
     append(trace, program, memory, count, total)

@@ -33,7 +33,7 @@ from .verify import emit_check
 ARGUMENTS = (
     *("x", "label 0", "value", "grad", "hess", "sample", "cotangent", "weight", "positive"),
     *("label 1", "label 2", "label 3", "factor", "factor low", "value low"),
-    *("flags", "scratch", "start", "stop", "classes", "group", "check", "ignore", "object"),
+    *("flags", "scratch", "start", "stop", "classes", "inner", "group", "check", "ignore", "object"),
 )
 #: how many of the first may be objects
 OBJECTS = 9
@@ -63,17 +63,18 @@ def register() -> int:
 
 def program_of(name: str) -> Program:
     """Return the program that a kernel's name says."""
-    form, options, quantities, dtype, labels, factor, value, *weights = name.split("|")
-    layout = Layout(dtype, labels, factor, value, tuple(weights))
+    form, options, quantities, dtype, labels, factor, value, *more = name.split("|")
+    weights, order = [one for one in more if ":" in one], [one for one in more if ":" not in one]
+    layout = Layout(dtype, labels, factor, value, tuple(weights), "".join(order))
     return Program(formula_of(form, options), tuple(quantities.split("+")), layout, form_of(form).labels)
 
 
 def name_of(
     form: str, options: str, quantities: tuple[str, ...], dtype: str, labels: str, factor: str, value: str,
-    *weights: str,
+    *more: str,
 ) -> str:  # fmt: skip
-    """Return the name of a kernel; weights: see `Layout`."""
-    return "|".join([form, options, "+".join(quantities), dtype, labels, factor, value, *weights])
+    """Return the name of a kernel; more: weights and order, if any, see `Layout`."""
+    return "|".join([form, options, "+".join(quantities), dtype, labels, factor, value, *more])
 
 
 @intrinsic(prefer_literal=True)

@@ -29,6 +29,7 @@ class Memory:
     group: Any
     check: Any
     ignore: Any
+    inner: Any
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Layout:
     factor: "" none, "one", "each" case. value: "rounded", "averaged" (over the class axis, then rounded), or
     "lanes"/"pairs" of float64 that are rounded later, or "sums": a pair a group of cases.
     weights: what else results are multiplied with, names of `WEIGHTS` with the dtype of their array, "name:dtype".
+    order: how rows lie in memory and are computed: "" one after another, one by one; "columns" side by side, `inner` of
+    them, the class axis before that; "turned" one after another, but turned around to be computed side by side.
     """
 
     dtype: str
@@ -49,6 +52,7 @@ class Layout:
     factor: str
     value: str
     weights: tuple[str, ...] = ()
+    order: str = ""
 
     @property
     def wide(self) -> bool:

@@ -25,6 +25,9 @@ _UP = 1000.0
 class TracedRow(Row):
     """One row of a kernel; see `element.Row`."""
 
+    #: how many rows there are, 0 for one alone
+    lanes = 0
+
     def __init__(
         self,
         reader: Reader,
@@ -189,8 +192,16 @@ class TracedRow(Row):
         """Add to a sum: as pairs where rounding errors would matter, else plainly."""
         return pair.accumulated(place.get(), x)
 
+    def folded(self, x: Number) -> Number:
+        """Return the sum of a vector."""
+        return folded(self.trace, x, lambda a, b: a + b)
+
+    def _again(self, redo: Lane) -> Any:
+        """Return, as one bit, whether a sum is to be done once more."""
+        return redo.code
+
     def _total(self, place: Variable) -> Number:
-        total = folded(self.trace, pair.settled(place.get()), lambda a, b: a + b)
+        total = self.folded(pair.settled(place.get()))
         return total if self.wide else pair.rounded(total)
 
     def small_total(
@@ -209,7 +220,7 @@ class TracedRow(Row):
             self.apart = skip
         rest = Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width)
         sums = [Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width) for _ in others]
-        shift = Variable(self.trace, False, 0.0, 0)
+        shift = Variable(self.trace, False, 0.0, self.lanes)
 
         def add(e: Element, mask: Any) -> None:
             small = term(e)
@@ -239,7 +250,7 @@ class TracedRow(Row):
         redo = (total.high < _SMALL) & (shift.get() == 0.0)
         done = shift.get()
         shift.set(self.trace.where(redo, _UP, shift.get()))
-        b.cbranch(redo.code, again, after)
+        b.cbranch(self._again(redo), again, after)
         b.position_at_end(after)
         return Small(total, -done), tuple(self._total(s) for s in sums)
 

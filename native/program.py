@@ -46,7 +46,8 @@ class Program:
         """What is tried first, where there is one number a row and nothing else."""
         layout = self.layout
         alone = self.quantities == ("value",) and layout.value in ("rounded", "sums") and not layout.wide
-        return self.stages["value"].near if self.formula.rows and alone and layout.labels != "lanes" else None
+        alone = alone and layout.labels != "lanes" and not layout.order
+        return self.stages["value"].near if self.formula.rows and alone else None
 
     @property
     def margin(self) -> Margin | None:

@@ -67,7 +67,7 @@ class Reader:
         kind, where, layout = self.layout.labels, self.memory.labels, self.layout
         weight = None
         if layout.weighs("class", "neuron"):
-            weight = storage.load(self.trace, self.memory.weight, place, "float64", self.trace.width, mask)
+            weight = self._of_class(self.memory.weight, place, mask)
         if kind in ("", "index"):
             return ()
         if kind == "smoothed":
@@ -107,7 +107,12 @@ class Reader:
         """Return the weight of the label 1."""
         if self._positive is not None:
             return self._positive
-        return storage.load(self.trace, self.memory.positive, place, "float64", self.trace.width, mask)
+        return self._of_class(self.memory.positive, place, mask)
+
+    def _of_class(self, base: Any, place: Any, mask: Any) -> Lane:
+        """Return float64 of classes: of one a lane, or of one alone where lanes are rows."""
+        count, mask = (0, None) if self.layout.order else (self.trace.width, mask)
+        return storage.load(self.trace, base, place, "float64", count, mask)
 
     def number(self, high: Any, low: Any, at: Any, count: int, mask: Any = None) -> Number:
         """Return a number of float64 arrays."""
@@ -122,8 +127,11 @@ class Reader:
         if dtype := layout.weighs("sample"):
             value = self._given(self.memory.sample, at, dtype, count, mask)
         if index is not None and layout.weighs("class"):
-            weight = self._given(self.memory.weight, index.code, "float64", 0)
-            value = weight if value is None else value * weight
+            if layout.order:
+                lane = storage.gathered(self.trace, self.memory.weight, index.code, "float64")
+            else:
+                lane = storage.load(self.trace, self.memory.weight, index.code, "float64", 0)
+            value = self.product(value, pair.as_pair(lane) if layout.wide else lane)
         factor = self._one
         if layout.factor == "each":
             factor = self.number(self.memory.factor[0], self.memory.factor[1], at, count, mask)
@@ -144,7 +152,7 @@ class Reader:
         if layout.weighs("positive", "positives"):
             weight = self.trace.where(one, self._of_one(place, mask), 1.0)
         if layout.weighs("neuron"):
-            own = storage.load(self.trace, self.memory.weight, place, "float64", self.trace.width, mask)
+            own = self._of_class(self.memory.weight, place, mask)
             weight = own if weight is None else self._times(weight, own)
         return weight
 

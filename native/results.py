@@ -38,12 +38,16 @@ class Spoilt:
 
     def any(self) -> Any:
         """Return, as one bit, whether one is not finite."""
+        return self.trace.builder.or_(*(self.trace.any(Lane(self.trace, bad)) for bad in self._bad()))
+
+    def each(self) -> Any:
+        """Return which places of the vectors had one that is not finite."""
+        return self.trace.builder.or_(*self._bad())
+
+    def _bad(self) -> list[Any]:
         b = self.trace.builder
-        bits = []
-        for kind, place in self._sums.values():
-            code = b.load(place, typ=kind)
-            bits.append(self.trace.any(Lane(self.trace, b.fcmp_unordered("uno", code, code))))
-        return b.or_(*bits)
+        codes = [b.load(place, typ=kind) for kind, place in self._sums.values()]
+        return [b.fcmp_unordered("uno", code, code) for code in codes]
 
 
 def write(

@@ -64,16 +64,32 @@ def prefetch(trace: Trace, base: Any, index: Any, dtype: str, *, write: bool) ->
 
 def store(trace: Trace, base: Any, index: Any, dtype: str, x: Lane, mask: Any = None) -> Any:
     """Write lanes, rounded once to the format, and return what was written."""
-    pointer = address(trace, base, index, dtype)
     code = narrowed(trace, x, dtype)
+    put(trace, base, index, dtype, code, mask)
+    return code
+
+
+def put(trace: Trace, base: Any, index: Any, dtype: str, code: Any, mask: Any = None) -> None:
+    """Write elements as they stand; mask: which."""
+    pointer = address(trace, base, index, dtype)
     if mask is None:
         trace.builder.store(code, pointer, align=SIZES[dtype])
-        return code
-    name = {I16: "i16", F32: "f32", F64: "f64"}[KINDS[dtype]]
+        return
+    name = {I8: "i8", I16: "i16", F32: "f32", F64: "f64"}[KINDS[dtype]]
     align = ir.Constant(I32, SIZES[dtype])
     full = f"llvm.masked.store.v{code.type.count}{name}.p0"
     trace.intrinsic(full, ir.VoidType(), [code, pointer, align, mask])
-    return code
+
+
+def gathered(trace: Trace, base: Any, indices: Any, dtype: str) -> Lane:
+    """Return the elements at a vector of indices as float64."""
+    b, count = trace.builder, indices.type.count
+    code = ir.Constant(_shape(KINDS[dtype], count), ir.Undefined)
+    for k in range(count):
+        place = ir.Constant(I32, k)
+        pointer = address(trace, base, b.extract_element(indices, place), dtype)
+        code = b.insert_element(code, b.load(pointer, align=SIZES[dtype], typ=KINDS[dtype]), place)
+    return widened(trace, code, dtype)
 
 
 def widened(trace: Trace, code: Any, dtype: str) -> Lane:

@@ -17,9 +17,10 @@ from .trace import I64, Trace
 class Store:
     """Memory for one small number an element: one float64, or a pair and its exponent, vectors of each side by side."""
 
-    def __init__(self, trace: Trace, base: Any, wide: bool) -> None:
-        """Take the memory's address; wide: numbers are pairs."""
+    def __init__(self, trace: Trace, base: Any, wide: bool, *, lone: bool = False) -> None:
+        """Take the memory's address; wide: numbers are pairs; lone: a vector is of one class, not of one row."""
         self.trace, self.base, self.wide = trace, base, wide
+        self._step = trace.width if lone else 1
 
     def write(self, e: Element, small: Small) -> None:
         """Append that a number is kept."""
@@ -35,5 +36,5 @@ class Store:
 
     def _places(self, e: Element) -> list[Any]:
         b, count = self.trace.builder, 3 if self.wide else 1
-        start = b.mul(e.position.base, ir.Constant(I64, count))
+        start = b.mul(e.position.base, ir.Constant(I64, count * self._step))
         return [b.add(start, ir.Constant(I64, k * self.trace.width)) for k in range(count)]

@@ -90,6 +90,7 @@ class Use:
             inputs.labels += () if table is None else (table,)
         else:
             inputs.kind, inputs.labels = label_arrays(y.wide(block)[0], self.work.wide)
+        inputs.order = "turned" if self.work.order(self.quantities) else ""
         if self.samples is not None:
             inputs.weights["sample"] = self.samples[block]
         if self.cotangent is not None:

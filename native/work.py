@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial, reduce
-from math import isfinite
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,18 +11,23 @@ from . import choice, labels, pair
 from .labels import Labels
 from .options import Options
 from .pair import Number, Pair
-from .rounding import F64, Array, one_rounded, round_to
-from .total import Denominator, Ratio, Total, quotient, ratio, reduced
+from .rounding import F64, Array, round_to
+from .total import Denominator, Total
 from .use import Use, on_kernels, on_numpy, silenced
 
 if TYPE_CHECKING:
-    from .compiled import Copy, Inputs, Plan
     from .form import Form
 
 #: elements computed at once by NumPy: the temporaries of a formula stay within a core's cache
 _BLOCK = 8192
 #: and by a kernel, where something is left to do for NumPy: with values alone, or with labels to be made too
 _LARGE, _LABELS = 1 << 20, 1 << 16
+#: classes that rows have at most that kernels compute side by side, along another axis; and turned around, where that
+#: takes less time: values that are not tried first, see `near`, and derivatives; where the last vector of a row is not
+#: full; and values that are tried
+_TALL, _SHORT, _UNEVEN, _TRIED = 1024, 64, 128, 20
+#: groups are multiples of it
+_SIDE = 16
 #: elements whose values a kernel adds up before they are written: a multiple of every kernel's vectors
 _GROUP = 8192
 
@@ -42,8 +45,10 @@ class Work:
         reduction: str,
         threads: int | None,
         cotangent: Array | None,
+        axis: int = -1,
     ) -> None:
-        """Take checked arguments; x, y and cotangent have the class axis last."""
+        """Take checked arguments; x, y and cotangent have the class axis last, and had it at `axis`."""
+        self.axis = axis % x.ndim if form.rows else -1
         self.form, self.x, self.y, self.options = form, x, y, options
         self.formula = form.normalized if options.normalized else form.formula
         self.reduction, self.threads, self.cotangent = reduction, threads, cotangent
@@ -68,126 +73,29 @@ class Work:
         with np.errstate(all="ignore"):  # infinities, NaN and underflow are legal and defined here
             self._run(quantities)
 
-    def plan(self, quantities: tuple[str, ...]) -> Plan | None:
-        """Return the call as one kernel on the arrays themselves, or None where there is more to do.
+    @property
+    def sideways(self) -> bool:
+        """Whether rows lie side by side in memory."""
+        return self.form.rows and self.axis != self.x.ndim - 1
 
-        The kernel reads the bound arrays and writes the outputs, or sums of groups of cases. What it cannot read is
-        copied to a format that it reads, see `Plan.copies`. It does not look at the labels.
-        """
-        compiled = choice.engine()
-        whole = not self.form.vector or (self.reduction == "none" and self.cotangent is None)
-        outputs = [self.outputs[q] for q in quantities]
-        simple = all(a.flags.c_contiguous and a.dtype.isnative for a in (self.x, *outputs))
-        if compiled is None or not whole or not simple or not self.cases:
-            return None
-        from .compiled import Outputs
+    def order(self, quantities: tuple[str, ...]) -> str:
+        """Return how kernels compute rows, see `Layout.order`; the arithmetic is the same for all that are not ""."""
+        labels = self.form.labels == "" or (self.form.labels == "classes" and self.by_index)
+        if not self.form.rows or not labels:
+            return ""
+        value = "value" in quantities
+        if value and (self.formula.row("value", True).clear or (self.form.vector and self.summed("value"))):
+            return ""
+        if self.sideways:
+            return "columns" if self.classes <= _TALL else ""
+        short = _UNEVEN if self.classes % 8 else _SHORT
+        if quantities == ("value",):
+            short = _SHORT if self.wide else _TRIED
+        return "turned" if self.classes <= short else ""
 
-        copies: list[Copy] = []
-        inputs = self._inputs(copies, quantities != ("value",))
-        given = Outputs({q: self.outputs[q].reshape(self._shape(q)) for q in quantities if not self.summed(q)})
-        if self.summed("value") and "value" in quantities:
-            given.group = max(1, _GROUP // self.classes)
-            given.value = "sums"
-            given.arrays["value"], given.low = np.empty((2, -(-self.cases // given.group)))
-        elif self.averaged:
-            given.value = "averaged"
-        name, rows = self.form.name, self.form.rows
-        variant = "normalized" if self.options.normalized else ""
-        plan = compiled.plan(name, variant, quantities, rows, inputs, given, self.threads)
-        plan.copies, plan.divisor = copies, self._divisor((self.cases if self.reduction == "mean" else 1, 1))
-        if self.reduction == "mean" and (masses := self._masses(inputs)) is not None:
-            plan.mass = compiled.mass(name, rows, masses)
-        return plan
-
-    def _inputs(self, copies: list[Copy], derivatives: bool) -> Inputs:
-        """Return the inputs of a kernel, and add the copies that some of them are."""
-        from .compiled import Copy, Inputs
-
-        def read(name: str, array: Array, *formats: np.dtype[Any], exact: bool = False) -> Array:
-            if array.dtype in formats and array.flags.c_contiguous:
-                return array.reshape(-1)
-            copies.append(Copy(name, np.empty(array.shape, formats[0]), exact))
-            return copies[-1].to.reshape(-1)
-
-        double, options = np.dtype(np.float64), self.options
-        inputs = Inputs(self.x.reshape(self.flat), ignore=options.ignore if self.by_index else None)
-        if self.y is not None:
-            inputs.kind, table = options.table(self.form.labels, self.by_index, self.classes)
-            # Integers that are labels of a kind are so in every format, and others do not become any: all but masses.
-            exact = not self.by_index and (self.form.labels == "classes" or self.y.dtype.kind not in "iub")
-            y = read("y", self.y, np.dtype(np.int64) if self.by_index else self.dtype, exact=exact)
-            inputs.labels = (y, *([] if table is None else [table]))
-        inputs.weights.update(options.arrays(self.form.labels))
-        given = (("weight", options.weight), ("pos_weight", options.pos_weight))
-        copies += [Copy(name, array) for name, array in given if array is not None]
-        if options.sample_weight is not None:
-            inputs.weights["sample"] = read("sample_weight", options.sample_weight, double, self.dtype)
-        if derivatives:
-            inputs.factor = self._factor(np.float64(self.cases) if self.reduction == "mean" else None, self.cotangent)
-            if self.cotangent is not None and self.reduction == "none":
-                inputs.weights["cotangent"] = read("grad_out", self.cotangent, double, self.dtype)
-        return inputs
-
-    def _masses(self, inputs: Inputs) -> Inputs | None:
-        """Return what adds up to the denominator of a mean; None where that is the number of cases."""
-        from .compiled import Inputs
-
-        weighs = self.options.denominator == "sum_w"
-        names = [name for name in ("sample", "class") if weighs and name in inputs.weights]
-        labelled = weighs and self.form.labels == "classes" and not self.by_index
-        if not names and not labelled and inputs.ignore is None:
-            return None
-        masses = Inputs(inputs.x, weights={name: inputs.weights[name] for name in names}, ignore=inputs.ignore)
-        if self.form.labels == "classes":
-            masses.kind, masses.labels = "index" if self.by_index else "plain", inputs.labels[:1]
-        return masses
-
-    def repeat(self, plan: Plan) -> Callable[[], int]:
-        """Return what computes by a plan, labels checked before anything is written; it gives 0 where all went well.
-
-        Else a label is wrong or a result needs NumPy: then `run` is to be used. Threads may not write before the
-        labels of all of them are known to be right, so these are looked at in a pass of their own.
-        """
-        steps: list[Callable[[], int]] = []
-        bound = {"y": self.y, "sample_weight": self.options.sample_weight, "grad_out": self.cotangent}
-        for copy in plan.copies:
-            array = bound.get(copy.name)  # weights of classes are bound as they were
-            steps += [] if array is None else [partial(copy, array)]
-        if plan.mass is not None or (self.cotangent is not None and self.reduction != "none"):
-            steps.append(partial(self.settle, plan, self.cotangent))
-        if self.y is not None and plan.mass is None:
-            if len(plan.arguments) == 1:
-                plan.checking()
-            else:
-                steps.append(plan.verified)
-        steps.append(plan.call())
-        if plan.sums is not None:
-            steps.append(partial(self.reduced, plan, self.outputs["value"]))
-        return reduce(in_turn, steps)
-
-    def settle(self, plan: Plan, cotangent: Array | None) -> int:
-        """Find what a mean is divided by, and what derivatives are multiplied with.
-
-        Return 0, or 1 where the long way is to be gone.
-        """
-        cases = (self.cases, 1) if self.reduction == "mean" else (1, 1)
-        if plan.mass is not None:
-            masses = plan.mass()
-            if masses is None or not masses.high > 0.0:
-                return 1
-            cases = ratio(masses)
-        plan.divisor = self._divisor(cases)
-        if plan.factor:
-            given = 1.0 if cotangent is None or self.reduction == "none" else float(cotangent)
-            if not isfinite(given):
-                return 1
-            factor = quotient(given, plan.divisor)
-            plan.factor[0][0], plan.factor[1][0] = factor.high, factor.low
-        return 0
-
-    def _divisor(self, cases: Ratio) -> Ratio:
-        """Return what a sum is divided by."""
-        return (cases[0] * self.classes, cases[1]) if self.averaged else cases
+    def given(self, array: Array) -> Array:
+        """Return an array as it was given."""
+        return np.moveaxis(array, -1, self.axis) if self.sideways and array.ndim == self.x.ndim else array
 
     @property
     def averaged(self) -> bool:
@@ -198,15 +106,6 @@ class Work:
         """Whether a quantity is one number for all cases."""
         return quantity == "value" and self.reduction != "none"
 
-    def reduced(self, plan: Plan, out: Array) -> int:
-        """Write the sum or mean of the sums of groups; return 0, or 1 where they are not finite."""
-        assert plan.sums is not None
-        result = reduced(*plan.sums, plan.divisor, exact=self.wide)
-        if result is None:
-            return 1
-        out[...] = one_rounded(result, self.dtype)
-        return 0
-
     def _run(self, quantities: tuple[str, ...]) -> None:
         name, form = self.form.name, self.form
         y = labels.read(f"{name}: y", self.y, form.labels, self.by_index, self.flat, form.rows, self.options)
@@ -216,7 +115,7 @@ class Work:
         reduced = self.reduction != "none" and "value" in quantities
         total = Total((self.classes,) if form.vector else ())
         targets = {q: self._target(q) for q in quantities if not (q == "value" and reduced)}
-        use = Use(self, quantities, x, y, samples, self._factor(denominator, self.cotangent), targets)
+        use = Use(self, quantities, x, y, samples, self.factor(denominator, self.cotangent), targets)
         compiled = choice.engine()
         for block in self._blocks(compiled is not None, use):
             value = on_kernels(use, block, compiled) if compiled and use.compiles else on_numpy(use, block)
@@ -265,7 +164,7 @@ class Work:
             sums.add(silenced(product, None if y.ignored is None else y.ignored[block]))
         return sums.result()
 
-    def _factor(self, denominator: Number | None, cotangent: Array | None = None) -> Pair | None:
+    def factor(self, denominator: Number | None, cotangent: Array | None = None) -> Pair | None:
         """What all derivatives are multiplied with: 1/denominator, 1/K for a mean over neurons, one cotangent."""
         factor = None
         if denominator is not None:
@@ -316,11 +215,6 @@ class Work:
         out = self.outputs[quantity]
         if not out.flags.c_contiguous:
             out[...] = target.reshape(out.shape)
-
-
-def in_turn(first: Callable[[], int], second: Callable[[], int]) -> Callable[[], int]:
-    """Return what calls both, the second where the first gives 0, and gives what is not 0."""
-    return lambda: first() or second()
 
 
 def _wide(x: Number) -> Pair:

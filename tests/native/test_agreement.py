@@ -185,3 +185,27 @@ def test_zero_cotangent_silences_infinity_but_not_nan():
     p = np.array([0.0, 0.0, np.nan])
     got = native.prob_bce.grad(p, np.ones(3), grad_out=np.array([0.0, 1.0, 0.0]))
     np.testing.assert_array_equal(got, [0.0, -np.inf, np.nan])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("form", [native.softmax_xent, native.softmax], ids=repr)
+@pytest.mark.parametrize("classes", [1, 8, 20, 100])
+def test_rows_along_any_axis_and_any_number_of_them(form, classes, dtype, formats):
+    """Kernels compute rows one by one, or side by side, as they lie or turned around; NaN in one changes no other."""
+    rng = np.random.default_rng(classes)
+    x = case(form, rng, (3, 7, classes), formats[dtype][0])[0]
+    t = (rng.integers(0, classes, x.shape[:2]),) if form.labels else ()
+    want = quantities(form, x, *t)
+    for axis in (0, 1):
+        turned = np.moveaxis(x, -1, axis).copy()
+        for a, b in zip(want, quantities(form, turned, *t, axis=axis), strict=True):
+            np.testing.assert_array_equal(a, b if b.ndim < x.ndim else np.moveaxis(b, axis, -1))
+    for count in (1, 7, 8, 9, 15):
+        some = [a.reshape(21, *a.shape[2:])[:count] for a in (x, *t)]
+        for a, b in zip(want, quantities(form, *some), strict=True):
+            np.testing.assert_array_equal(a.reshape(21, *a.shape[2:])[:count], b)
+    broken = x.copy()
+    broken[1, 3] = np.nan
+    kept = np.delete(np.arange(21), 10)
+    for a, b in zip(want, quantities(form, broken, *t), strict=True):
+        np.testing.assert_array_equal(*(q.reshape(21, *q.shape[2:])[kept] for q in (a, b)))
