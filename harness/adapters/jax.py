@@ -26,6 +26,11 @@ def _jax() -> Any:
     return jax
 
 
+def _weighted_bce(jax: Any, z: Any, y: Any) -> Any:
+    """`_log_sigmoid_bce` with twice the weight of the label 1."""
+    return -(2 * y * jax.nn.log_sigmoid(z) + (1 - y) * jax.nn.log_sigmoid(-z))
+
+
 def _log_sigmoid_bce(jax: Any, z: Any, y: Any) -> Any:
     """-(y log g(z) + (1-y) log g(-z)), elementwise: log(1 - g(z)) as log g(-z)."""
     return -(y * jax.nn.log_sigmoid(z) + (1 - y) * jax.nn.log_sigmoid(-z))
@@ -78,6 +83,7 @@ CALLS: tuple[Call, ...] = (
          lambda jax, z, t: jax.nn.logsumexp(z, axis=-1) - _at_index(jax, z, t), _INDEX),
     Call("sigmoid_bce", "nn.log_sigmoid", _log_sigmoid_bce, _SOFT),
     Call("sigmoid_bce", "nn.softplus", lambda jax, z, y: jax.nn.softplus(z) - y * z, _SOFT),
+    Call("sigmoid_bce", "nn.log_sigmoid", _weighted_bce, _BINARY, "pos_weight=2.0", tier="default"),
     Call("multilabel_bce", "nn.log_sigmoid+sum",
          lambda jax, z, y: _log_sigmoid_bce(jax, z, y).sum(-1), _SOFT),
     Call("multilabel_bce", "nn.log_sigmoid+mean",

@@ -17,10 +17,12 @@ KEYWORDS: Mapping[str, Mapping[str, Any]] = {
     "": {},
     "over=mean": {"over": "mean"},
     "normalized": {"normalized": True},
+    "label_smoothing=0.1": {"label_smoothing": 0.1},
+    "pos_weight=2.0": {"pos_weight": 2.0},
 }
 
 
-def _call(form: str, *encodings: str, options: str = "") -> Call:
+def _call(form: str, *encodings: str, options: str = "", tier: str = "quick") -> Call:
     """The call named like its form; `.grad` is the gradient of the sum, for vectors that of component 0."""
     keywords = KEYWORDS[options]
     return Call(
@@ -30,6 +32,7 @@ def _call(form: str, *encodings: str, options: str = "") -> Call:
         encodings or ("-",),
         options,
         lambda native, *a: getattr(native, form).grad(*a, **keywords),
+        tier=tier,
     )
 
 
@@ -37,7 +40,9 @@ CALLS = (
     _call("prob_xent", "index", "onehot", "soft"),
     _call("prob_xent", "index", "onehot", "soft", options="normalized"),
     _call("softmax_xent", "index", "onehot", "soft"),
+    _call("softmax_xent", "index", options="label_smoothing=0.1", tier="default"),
     _call("sigmoid_bce", "binary", "soft"),
+    _call("sigmoid_bce", "binary", options="pos_weight=2.0", tier="default"),
     _call("multilabel_bce", "binary", "soft"),
     _call("multilabel_bce", "binary", "soft", options="over=mean"),
     _call("prob_bce", "binary", "soft"),

@@ -35,6 +35,14 @@ def _fenchel_young(optax: Any) -> Any:
     return optax.losses.make_fenchel_young_loss(max_fun=jax.nn.logsumexp)
 
 
+def _smoothed(optax: Any, z: Any, t: Any) -> Any:
+    """Cross-entropy of smoothed one-hot labels, as optax's documentation composes it."""
+    import jax
+
+    labels = optax.smooth_labels(jax.nn.one_hot(t, z.shape[-1], dtype=z.dtype), alpha=0.1)
+    return optax.softmax_cross_entropy(z, labels)
+
+
 def _sigmoid_l2(optax: Any, z: Any, y: Any) -> Any:
     """(g(z) - y)^2 / 2: optax's l2_loss carries the factor 1/2, the sigmoid is JAX's."""
     import jax
@@ -52,6 +60,8 @@ CALLS: tuple[Call, ...] = (
          lambda optax, z, y: optax.safe_softmax_cross_entropy(z, y), _ROWS),
     Call("softmax_xent", "softmax_cross_entropy_with_integer_labels",
          lambda optax, z, t: optax.softmax_cross_entropy_with_integer_labels(z, t), _INDEX),
+    Call("softmax_xent", "smooth_labels(alpha=0.1)+softmax_cross_entropy", _smoothed, _INDEX,
+         "label_smoothing=0.1", tier="default"),
     Call("softmax_xent", "losses.ranking_softmax_loss(reduce_fn=None)",
          lambda optax, z, y: optax.losses.ranking_softmax_loss(z, y, reduce_fn=None), _ROWS),
     Call("softmax_xent", "losses.poly_loss_cross_entropy(epsilon=0)",

@@ -95,11 +95,14 @@ def textbook(call: Call, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarr
     if y is not None and y.ndim < x.ndim:
         y = np.eye(x.shape[-1])[y]
     reduce = np.mean if call.options == "over=mean" else np.sum
+    weight = 2 if call.options == "pos_weight=2.0" else 1
+    if call.options == "label_smoothing=0.1":
+        y = 0.9 * y + 0.1 / x.shape[-1]
     p = np.exp(x) / np.exp(x).sum(-1, keepdims=True) if x.ndim == 2 else x
     return {
         "prob_xent": lambda: -(y * np.log(x / (x.sum(-1, keepdims=True) if call.options else 1))).sum(-1),
         "softmax_xent": lambda: -(y * np.log(p)).sum(-1),
-        "sigmoid_bce": lambda: -(y * np.log(g) + (1 - y) * np.log(1 - g)),
+        "sigmoid_bce": lambda: -(weight * y * np.log(g) + (1 - y) * np.log(1 - g)),
         "multilabel_bce": lambda: reduce(-(y * np.log(g) + (1 - y) * np.log(1 - g)), axis=-1),
         "prob_bce": lambda: -(y * np.log(x) + (1 - y) * np.log(1 - x)),
         "margin_logistic": lambda: np.log(1 + np.exp(-y * x)),
