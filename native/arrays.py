@@ -125,6 +125,10 @@ class ArrayRow(Row):
         high = np.take_along_axis(y.high, at, axis=-1)
         return Pair(high, low) if self.wide else high
 
+    def positive(self) -> Lane:
+        """Return 0 where all z are at least 0, else NaN, (n, 1)."""
+        return np.where((self.whole.z >= 0.0).all(axis=-1, keepdims=True), 0.0, np.nan)
+
     def totals(self, *terms: Callable[[Element], Number], skip: Lane | None = None) -> tuple[Number, ...]:
         """Return sums over the classes, (n, 1) each."""
         numbers = [self.number(term(self.whole)) for term in terms]

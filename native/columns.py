@@ -229,6 +229,13 @@ class Columns(TracedRow):
         m: Lane = best.get()
         return m
 
+    def positive(self) -> Lane:
+        """Return 0 where all z are at least 0, else NaN."""
+        total = Variable(self.trace, False, 0.0, self.trace.width)
+        self.each(lambda e, _: total.set(total.get() + self.trace.where(e.z >= 0.0, 0.0, float("nan"))))
+        zero: Lane = total.get()
+        return zero
+
     def first(self, m: Lane) -> Whole:
         """Return the index of the first z = m; 0 where there is none."""
         b = self.trace.builder

@@ -123,7 +123,8 @@ class Compiled:
         )
         width = kernels.width(rows, x.dtype.name)
         unit = 1 if rows else width
-        ranges = threads.parts(cases, x.size, wanted, outputs.group or (width if inputs.order else unit))
+        effort = x.size // 10 if kernels.program_of(name).light else x.size
+        ranges = threads.parts(cases, effort, wanted, outputs.group or (width if inputs.order else unit))
         flags = np.empty(-(-cases // unit), np.int8)
         padded = -(-classes // width) * width * 3 + _LINE
         if inputs.order:  # three numbers an element, and four arrays turned around, of rows side by side

@@ -105,6 +105,9 @@ class Row(Protocol):
     def maximum(self) -> Lane:
         """Return the largest z. NaN may be ignored: it comes back with the sums."""
 
+    def positive(self) -> Lane:
+        """Return 0 where all z are at least 0, else NaN."""
+
     def first(self, m: Lane) -> Lane:
         """Return the index of the first element with z = m."""
 

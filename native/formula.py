@@ -21,6 +21,7 @@ class Stage:
     finish(state, element) one an element. near: the same number with less effort and a bound of its error, which a
     kernel may try first; see `near`. clear(state, number): of a number that cancels, where it has not; a kernel takes
     all digits there are where it has, and only there. keeps: finish looks at what the reduction kept of each element.
+    light: elements are looked at, not computed with, in a tenth of the time or less.
     """
 
     prepare: Callable[[Row], Any]
@@ -29,6 +30,7 @@ class Stage:
     near: Approximation | None = None
     clear: Callable[[Any, Number], Mask] | None = None
     keeps: bool = True
+    light: bool = False
 
 
 def unreduced(row: Row) -> Row:

@@ -43,7 +43,7 @@ class ProbXent(Loss):
             "hess": each(probability.xent_hess),
         },
         indexed={
-            "value": Stage(probability.Picked, probability.xent_index, False),
+            "value": Stage(probability.Picked, probability.xent_index, False, light=True),
             "grad": Stage(probability.Picked, probability.xent_index_grad),
             "hess": Stage(probability.Picked, probability.xent_index_hess),
         },

@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from . import pair, storage
+from . import pair, scan, storage
 from .element import Element, Row
 from .elementary import Small
 from .loops import Position, Variable, Whole, chunks, folded, masked, slot
@@ -15,7 +15,7 @@ from .operators import Lane
 from .pair import Number
 from .reader import Reader
 from .store import Store
-from .trace import F64, I64, Trace
+from .trace import I64
 
 #: sums of small terms below it are done again, scaled up
 _SMALL = 2.0**-900
@@ -97,27 +97,12 @@ class TracedRow(Row):
 
     def maximum(self) -> Lane:
         """Return the largest z, ignoring NaN."""
-        b, dtype = self.trace.builder, self.reader.layout.dtype
-        narrow = storage.KINDS[dtype] if dtype in ("float32", "float64") else F64
-        # Compared as they are stored; several vectors at once, so that no comparison waits for the one before.
-        lanes = self.trace.width * 64 // (32 if narrow != F64 else 64)
-        kind = ir.VectorType(narrow, lanes)
-        lowest = ir.Constant(kind, [float("-inf")] * lanes)
-        best = slot(self.trace, kind, lowest)
-        wider = Trace(b, lanes)
+        return scan.largest(self.trace, self.memory, self.base, self.reader.layout.dtype)
 
-        def larger(i: Any, mask: Any) -> None:
-            at = b.add(self.base, i)
-            if narrow is F64:
-                z = storage.load(wider, self.memory.x, at, dtype, lanes, mask, float("-inf")).code
-            else:
-                z = storage.raw(wider, self.memory.x, at, dtype, lanes, mask, float("-inf"))
-            seen = b.load(best, typ=kind)
-            b.store(b.select(b.fcmp_ordered(">", z, seen), z, seen), best)
-
-        chunks(wider, ir.Constant(I64, 0), self.memory.classes, larger)
-        found = storage.widened(wider, b.load(best, typ=kind), "float64" if narrow is F64 else dtype)
-        return folded(wider, found, lambda x, y: wider.where(x > y, x, y))  # type: ignore[no-any-return]
+    def positive(self) -> Lane:
+        """Return 0 where all z are at least 0, else NaN."""
+        bad = scan.negative(self.trace, self.memory, self.base, self.reader.layout.dtype)
+        return self.trace.where(Lane(self.trace, bad), float("nan"), 0.0)
 
     def first(self, m: Lane) -> Whole:
         """Return the index of the first z = m; 0 where there is none."""

@@ -127,8 +127,7 @@ def picked(row: Row, index: Lane) -> Lane:
 
 def xent_index(s: Picked) -> Number:
     """-log q_t; the row is only looked through for what is not a probability."""
-    (bad,) = s.row.totals(nothing)
-    return (bad - log(s.q, wide=s.row.wide)) + 0.0
+    return (s.row.positive() - log(s.q, wide=s.row.wide)) + 0.0
 
 
 def xent_index_grad(s: Picked, e: Element) -> Number:

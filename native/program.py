@@ -34,6 +34,11 @@ class Program:
         return {q: self.formula.row(q, self.layout.labels == "index") for q in self.quantities}
 
     @property
+    def light(self) -> bool:
+        """Whether it takes next to no time an element."""
+        return self.formula.rows and all(stage.light for stage in self.stages.values())
+
+    @property
     def hot(self) -> Program | None:
         """The same for rows with one-hot labels, which a class index says with less effort; None where it does not."""
         indexed = all(q in self.formula.indexed for q in self.quantities)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from threading import Lock, Thread
 
-#: elements a thread at the least: waking one takes about 20 us, and a kernel 1 to 5 ns an element
-WORTHWHILE = 1 << 14
+#: elements a thread at the least: waking one takes 20 to 50 us, and a kernel 1 to 5 ns an element
+WORTHWHILE = 1 << 15
 
 Work = Callable[[int, int], int]
 

@@ -143,7 +143,7 @@ def test_arrays_are_read_at_every_call():
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 def test_wrong_contents_are_refused_at_every_call(reduction, threads):
     rng = np.random.default_rng(3)
-    shape = (4000, 16)  # enough for two threads
+    shape = (5000, 16)  # enough for two threads
     x, y = rng.normal(0, 3, shape).astype(np.float32), rng.integers(0, 16, shape[0])
     hard = rng.integers(0, 2, shape).astype(np.float32)
     weight, samples = rng.uniform(0, 2, 16), rng.uniform(0, 2, shape[0]).astype(np.float32)

@@ -1,0 +1,61 @@
+"""Looks of a kernel at the numbers of a row as they are stored, several vectors at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from . import storage
+from .layout import Memory
+from .loops import chunks, folded, slot
+from .operators import Lane
+from .trace import F64, I1, I64, Trace
+
+
+def _widest(trace: Trace, dtype: str) -> tuple[Any, Trace]:
+    """Return the type that numbers are compared in, and a trace of as many of them as two of its vectors hold."""
+    narrow = storage.KINDS[dtype] if dtype in ("float32", "float64") else F64
+    return narrow, Trace(trace.builder, trace.width * 64 // (32 if narrow != F64 else 64))
+
+
+def largest(trace: Trace, memory: Memory, base: Any, dtype: str) -> Lane:
+    """Return the largest number of a row that begins at an index, ignoring NaN."""
+    b = trace.builder
+    narrow, wider = _widest(trace, dtype)
+    # No comparison waits for the one before.
+    kind = ir.VectorType(narrow, wider.width)
+    best = slot(trace, kind, ir.Constant(kind, [float("-inf")] * wider.width))
+
+    def larger(i: Any, mask: Any) -> None:
+        at = b.add(base, i)
+        if narrow is F64:
+            z = storage.load(wider, memory.x, at, dtype, wider.width, mask, float("-inf")).code
+        else:
+            z = storage.raw(wider, memory.x, at, dtype, wider.width, mask, float("-inf"))
+        seen = b.load(best, typ=kind)
+        b.store(b.select(b.fcmp_ordered(">", z, seen), z, seen), best)
+
+    chunks(wider, ir.Constant(I64, 0), memory.classes, larger)
+    found = storage.widened(wider, b.load(best, typ=kind), "float64" if narrow is F64 else dtype)
+    return folded(wider, found, lambda x, y: wider.where(x > y, x, y))  # type: ignore[no-any-return]
+
+
+def negative(trace: Trace, memory: Memory, base: Any, dtype: str) -> Any:
+    """Return, as one bit, whether a number of a row that begins at an index is below 0 or NaN."""
+    b = trace.builder
+    narrow, wider = _widest(trace, dtype)
+    truths = ir.VectorType(I1, wider.width)
+    seen = slot(trace, truths, ir.Constant(truths, None))
+
+    def look(i: Any, mask: Any) -> None:
+        at = b.add(base, i)
+        if narrow is F64:
+            z = storage.load(wider, memory.x, at, dtype, wider.width, mask).code
+        else:
+            z = storage.raw(wider, memory.x, at, dtype, wider.width, mask)
+        bad = b.fcmp_unordered("<", z, wider.constant(0.0, z.type))
+        b.store(b.or_(b.load(seen, typ=truths), bad), seen)
+
+    chunks(wider, ir.Constant(I64, 0), memory.classes, look)
+    return wider.any(Lane(wider, b.load(seen, typ=truths)))
