@@ -86,7 +86,7 @@ class Recipe:
         self._busy = False
         self.quantities, self.reduction, self.thread = quantities, reduction, get_ident()
         self.shape, self.dtype = x.shape, x.dtype
-        self.labelled = y is not None
+        self.labels: Any = type(y)
         self.y_shape: tuple[int, ...] = () if y is None else y.shape
         self.y_dtype = None if y is None else y.dtype
 
@@ -172,25 +172,25 @@ class Memory:
 
     def results(self, quantities: tuple[str, ...], x: Any, y: Any, reduction: str) -> tuple[Array, ...] | None:
         """Return results the short way, or None where there is none, or none yet."""
-        if type(x) is not np.ndarray or type(reduction) is not str:
-            return None
         recipe = self._last
         # Mostly a call is like the one before, which takes less to find out than to look it up.
-        if not (
-            recipe is not None
-            and recipe.quantities is quantities
-            and recipe.dtype is x.dtype
-            and recipe.shape == x.shape
-            and recipe.reduction == reduction
-            and recipe.thread == get_ident()
-            and (
-                (type(y) is np.ndarray and recipe.y_dtype is y.dtype and recipe.y_shape == y.shape)
-                if recipe.labelled
-                else y is None
-            )
+        if (
+            recipe is None
+            or recipe.quantities is not quantities
+            or type(x) is not np.ndarray
+            or recipe.dtype is not x.dtype
+            or recipe.shape != x.shape
+            or type(y) is not recipe.labels
+            or (y is not None and (recipe.y_dtype is not y.dtype or recipe.y_shape != y.shape))
+            or recipe.reduction != reduction
+            or recipe.thread != get_ident()
         ):
+            if type(x) is not np.ndarray or type(reduction) is not str:
+                return None
             recipe = self._last = self._recipes.get(_key(quantities, x, y, reduction))
-        if recipe is None or not _readable(x, y) or choice.engine() is None:
+            if recipe is None or type(y) is not recipe.labels:
+                return None
+        if not x.flags.c_contiguous or (y is not None and not y.flags.c_contiguous) or choice.engine() is None:
             return None
         return recipe(x, y)
 
@@ -204,7 +204,9 @@ class Memory:
         if described is None:
             return None
         recipe = self._recipes.get((_key(quantities, x, y, reduction), described))
-        if recipe is None or not _readable(x, y) or choice.engine() is None:
+        if recipe is None or choice.engine() is None:
+            return None
+        if not x.flags.c_contiguous or not (y is None or y.flags.c_contiguous):
             return None
         if more.writes:
             recipe.refuse(x, y, more)
@@ -231,10 +233,6 @@ class Memory:
             self._recipes.clear()
             self._last = None
         self._recipes[key] = Recipe(call, plan, quantities, x, y, reduction, more)
-
-
-def _readable(x: Array, y: Any) -> bool:
-    return x.flags.c_contiguous and (y is None or (type(y) is np.ndarray and y.flags.c_contiguous))
 
 
 def _key(quantities: tuple[str, ...], x: Array, y: Any, reduction: str) -> Any:
