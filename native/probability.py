@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import pair
+from . import lanes, pair
 from .element import Element, Row
 from .elementary import log, log1p, log_beside
 from .lanes import Lane, Mask, where
 from .pair import Number, exact_sum, is_zero
 
-#: 1/p^2 of a p above it is finite
-_LEAST = 2.0**-400
+#: 1/p^2 of a p above it is finite, also times a factor below the other
+_LEAST, _MOST = 2.0**-400, 2.0**100
 
 
 def probability(e: Element) -> Lane:
@@ -72,6 +72,9 @@ class Hard:
         self.hit = e.label > 0.5
         #: where that is right, and no result is infinite
         self.good: Mask = (e.label * e.label == e.label) & (p > _LEAST) & (p < 1.0)
+        if e.factor is not None:
+            size = lanes.size(pair.high(e.factor))
+            self.good = self.good & (size > _LEAST) & (size < _MOST)
         self.one = e.weighted(1.0)
         self.chance: Number = pair.where(self.hit, e.number(p), _other(e))
         self.less: Number = e.number(where(self.hit, p - 1.0, -p))

@@ -216,3 +216,19 @@ def test_many_rows_of_small_losses_have_an_exact_mean():
         for reduction, want in (("sum", exact.sum()), ("mean", exact.mean())):
             got = float(native.softmax_xent(x, y, reduction=reduction))
             assert abs(got - want) <= 0.65 * np.spacing(np.float32(want)), (gap, reduction)
+
+
+@pytest.mark.parametrize("form", ["prob_bce", "sigmoid_bce", "multilabel_bce", "softmax_xent"])
+def test_extreme_weights_overflow_and_vanish_where_the_exact_products_do(form):
+    x, y = np.array([[1e-100, 0.5, 0.25, 1e-3]] * 9), np.array([[1.0, 0.0, 1.0, 0.0]] * 9)
+    call = native.__dict__[form]
+    if not call.rows:
+        x, y = x[0].repeat(5), y[0].repeat(5)
+    for size in (1e300, 1e-320, 1e308, 0.0):
+        weights = np.full(len(x), size)
+        got = call.value_and_grad(x, y, sample_weight=weights)
+        with choice.using("numpy"):
+            want = call.value_and_grad(x, y, sample_weight=weights)
+        for a, b in zip(got, want, strict=True):
+            assert not np.isnan(b).any()
+            np.testing.assert_array_max_ulp(a, b, maxulp=1)
