@@ -126,14 +126,14 @@ def _laws(
     own = {name: cells[0][2] for (group, name), cells in answers.items() if group == "laws"}
     library, form, call, options, mode, dtype = subject.key
     for other in ("sigmoid_bce", "margin_logistic"):
-        match = next((k for k in everyone if (k[0], k[1], *k[4:]) == (library, other, mode, dtype)), None)
+        match = next((k for k in everyone if (k[0], k[1], *k[3:]) == (library, other, "", mode, dtype)), None)
         if match is not None:
             own[other] = everyone[match]["laws", "base"][0][2]
     first = (library, form, call, options, adapter_of(library).modes[0], dtype)
     if subject.key != first and first in everyone:
         own["eager"] = everyone[first]["laws", "base"][0][2]
     for law in laws.LAWS:
-        record = laws.judge(law, form, own, subject.encodings, dtype)
+        record = laws.judge(law, form, own, subject.encodings, dtype, options)
         if record is not None:
             yield _key(subject) | {"law": law.name} | record
 
