@@ -134,9 +134,8 @@ def _vector(
     trace: Trace, program: Program, memory: Memory, case: Any, base: Any, mask: Any, count: Any, total: Variable | None
 ) -> None:
     """Append a vector of rows that lie side by side."""
-    row = Columns(Reader(trace, memory, program.layout), case, base, mask, program.cancels)
     keeps = any(stage.vector and stage.keeps for stage in program.stages.values())
-    row.keeps = keeps
+    row = Columns(Reader(trace, memory, program.layout), case, base, mask, program.cancels, keeps)
     states: dict[Any, Any] = {}
     for stage in program.stages.values():
         if stage.prepare not in states:
@@ -176,11 +175,11 @@ def _flag(trace: Trace, memory: Memory, case: Any, bad: Any, mask: Any, count: A
 class Columns(TracedRow):
     """A vector of rows, one a lane."""
 
-    def __init__(self, reader: Reader, case: Any, base: Any, mask: Any, cancels: bool) -> None:
-        """Take the first row, and where its first element is; mask: which rows exist."""
+    def __init__(self, reader: Reader, case: Any, base: Any, mask: Any, cancels: bool, keeps: bool) -> None:
+        """Take the first row, and where its first element is; mask: which rows exist; keeps: see `TracedRow`."""
         self.trace, self.reader, self.memory = reader.trace, reader, reader.memory
         self.case, self.base, self.mask, self.cancels = case, base, mask, cancels
-        self.wide, self.keeps, self.lanes = reader.layout.wide, False, reader.trace.width
+        self.wide, self.keeps, self.lanes = reader.layout.wide, keeps, reader.trace.width
         self.apart = None
         self._known = {}
         self._store = Store(self.trace, self.memory.scratch, self.wide, lone=True)
