@@ -61,7 +61,8 @@ class Recipe:
         from .plan import shared
 
         plan.checking()
-        self._plan, self._direct, self._name = plan, call.direct, call.name
+        plan.freed()
+        self._plan, self._rest, self._name = plan, call.direct.rest, call.name
         self._place: Callable[[Array], int] = id if plan.by_object() else address
         alone = len(plan.arguments) == 1
         self._run: Callable[[], int] = (
@@ -119,7 +120,7 @@ class Recipe:
                     _ARRAYS(memory, 0, place(x), labels, at, slope)
             elif self._prepared(place(x), labels, at, slope, more):
                 return None
-            if self._run() or (self._sums and value is not None and self._direct.reduced(self._plan, value)):
+            if self._run() or (self._sums and value is not None and self._rest.reduced(self._plan, value)):
                 return None
             if grad is None:
                 return (value,)  # type: ignore[return-value]
@@ -137,14 +138,14 @@ class Recipe:
             _EVERY(memory, 0, x, labels, at, slope, 0, *others)
         if self._mass is not None:
             _EVERY(self._mass, 0, x, labels, self._sum, 0, 0, *others)
-        if self._settles and self._direct.settle(self._plan, more.grad_out):
+        if self._settles and self._rest.settle(self._plan, more.grad_out):
             return 1
         return self._plan.verified() if self._verifies else 0
 
     def refuse(self, x: Array, y: Array | None, more: More) -> None:
         """Raise what is wrong with buffers for results, if anything is."""
         shapes = (self._value_shape, self._grad_shape)
-        inputs = [(x, "the input"), (y, "y"), *((more.given(name), name) for name in _OTHERS)]
+        inputs = [(x, "the input"), (y, "y"), *((more.given(name), name) for name in _OTHERS[:2])]
         for k, out in enumerate(more.out):
             if out is not None:
                 where = f"{self._name}: out" + (" (gradient)" if k and more.out[0] is not None else "")
@@ -200,7 +201,7 @@ class Memory:
         """Return results of a call with other arguments, too, the short way; see `results`."""
         if type(x) is not np.ndarray or type(reduction) is not str:
             return None
-        described = _described(more)
+        described = _described(more, reduction != "none")
         if described is None:
             return None
         recipe = self._recipes.get((_key(quantities, x, y, reduction), described))
@@ -223,7 +224,7 @@ class Memory:
             return
         key = _key(quantities, x, y, reduction)
         if more is not _NOTHING:
-            described = _described(more)
+            described = _described(more, reduction != "none")
             if described is None:
                 return
             key = (key, described)
@@ -242,24 +243,33 @@ def _key(quantities: tuple[str, ...], x: Array, y: Any, reduction: str) -> Any:
     return quantities, x.shape, x.dtype, reduction, get_ident()
 
 
-def _described(more: More) -> Any:
+def _described(more: More, reduced: bool) -> Any:
     """Return what calls with such arguments have in common, None where nothing can be said of them.
 
     Of arrays that is how they look; the one cotangent of a reduced value may be any number.
     """
     threads, grad_out, (value, grad), options = more
-    parts: list[Any] = [type(threads), threads, value is None, grad is None]
+    if type(threads) not in (int, type(None)):
+        return None
+    parts: list[Any] = [threads, value is None, grad is None]
     if grad_out is not None:
-        parts.append(_look(grad_out) if type(grad_out) not in (int, float) else "one")
+        number = type(grad_out) is float or (type(grad_out) is int and abs(grad_out) < _EXACT)
+        parts.append("one" if number and reduced else _look(grad_out))
+        if type(grad_out) is not np.ndarray and parts[-1] != "one":
+            return None
     for name, option in options.items():
-        parts += (name, _look(option))
-    return None if _UNKNOWN in parts else tuple(parts)
+        look = _look(option)
+        if look is None or (name == "sample_weight" and type(option) is not np.ndarray and option is not None):
+            return None
+        parts += (name, look)
+    return tuple(parts)
 
 
-_UNKNOWN = "unknown"
+#: integers below it are float64
+_EXACT = 2**53
 
 
 def _look(x: Any) -> Any:
     if type(x) is np.ndarray:
         return x.shape, x.dtype, x.flags.c_contiguous
-    return (type(x), x) if type(x) in _PLAIN else _UNKNOWN
+    return (type(x), x) if type(x) in _PLAIN else None

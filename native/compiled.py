@@ -146,7 +146,7 @@ class Compiled:
             assert outputs.low is not None
             sums = arrays["value"], outputs.low
         held = (inputs, arrays, outputs.low)
-        own = (flags, scratches, parts, sums)
+        own = (flags, scratches, parts, sums, inputs.labels[1:])
         return Plan(kernels.kernel(name), arguments, flags, unit, cases, held, own, sums, parts)
 
     def mass(self, form: str, rows: bool, inputs: Inputs) -> Mass:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial, reduce
-from math import isfinite, prod
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,55 @@ if TYPE_CHECKING:
 
 #: elements whose values a kernel adds up before they are written; a multiple of such rows side by side
 _GROUP, _SIDE = 8192, 16
+#: beyond the largest int64
+_LARGEST = 2**63
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left to do around a kernel, of the kind of a call: to divide and to round. It holds no arrays.
+
+    mean, total: the reduction. parts: what the value of a case is divided by. exact: sums are those of float64.
+    """
+
+    cases: int
+    mean: bool
+    total: bool
+    parts: int
+    exact: bool
+    dtype: np.dtype[Any]
+
+    def divisor(self, masses: Ratio | None = None) -> Ratio:
+        """Return what a sum of values is divided by; masses: what stands for the number of cases in a mean."""
+        above, below = (masses or (self.cases, 1)) if self.mean else (1, 1)
+        return above * self.parts, below
+
+    def settle(self, plan: Plan, cotangent: Any) -> int:
+        """Find what a mean is divided by, and what derivatives are multiplied with.
+
+        Return 0, or 1 where the long way is to be gone.
+        """
+        masses = None if plan.mass is None else plan.mass()
+        if plan.mass is not None and (masses is None or not masses.high > 0.0):
+            return 1
+        try:
+            plan.divisor = self.divisor(None if masses is None else ratio(masses))
+            if plan.factor:
+                given = float(cotangent) if cotangent is not None and (self.mean or self.total) else 1.0
+                factor = quotient(given, plan.divisor)
+                plan.factor[0][0], plan.factor[1][0] = factor.high, factor.low
+        except (OverflowError, ValueError):  # infinities, NaN, and what has no float64
+            return 1
+        return 0
+
+    def reduced(self, plan: Plan, out: Array) -> int:
+        """Write the sum or mean of the sums of groups; return 0, or 1 where they are not finite."""
+        assert plan.sums is not None
+        result = reduced(*plan.sums, plan.divisor, exact=self.exact)
+        if result is None:
+            return 1
+        out[...] = one_rounded(result, self.dtype)
+        return 0
 
 
 class Direct:
@@ -28,6 +78,9 @@ class Direct:
     def __init__(self, work: Work) -> None:
         """Take the call's inputs and outputs."""
         self.work = work
+        parts = work.classes if work.averaged else 1
+        mean, total = work.reduction == "mean", work.reduction == "sum"
+        self.rest = Rest(work.cases, mean, total, parts, work.wide, work.dtype)
 
     def plan(self, quantities: tuple[str, ...]) -> Plan | None:
         """Return the call as one kernel on the arrays themselves, or None where there is more to do.
@@ -43,6 +96,9 @@ class Direct:
         order = work.order(quantities)
         if compiled is None or not whole or not simple or not work.cases or (work.sideways and order != "columns"):
             return None
+        ignore = work.options.ignore if work.by_index else None
+        if ignore is not None and (not -_LARGEST <= ignore < _LARGEST or work.y.dtype == np.uint64):  # type: ignore[union-attr]
+            return None  # as int64, other indices may become it
         from .compiled import Outputs
 
         copies: list[Copy] = []
@@ -58,7 +114,7 @@ class Direct:
         name, rows = work.form.name, work.form.rows
         variant = "normalized" if work.options.normalized else ""
         plan = compiled.plan(name, variant, quantities, rows, inputs, given, work.threads)
-        plan.copies, plan.divisor = copies, self._divisor((work.cases if work.reduction == "mean" else 1, 1))
+        plan.copies, plan.divisor = copies, self.rest.divisor()
         if work.reduction == "mean" and (masses := self._masses(inputs)) is not None:
             plan.mass = compiled.mass(name, rows, masses)
         return plan
@@ -77,7 +133,7 @@ class Direct:
             array = bound.get(copy.name)  # weights of classes are bound as they were
             steps += [] if array is None else [partial(copy, array)]
         if plan.mass is not None or (work.cotangent is not None and work.reduction != "none"):
-            steps.append(partial(self.settle, plan, work.cotangent))
+            steps.append(partial(self.rest.settle, plan, work.cotangent))
         if work.y is not None:
             if len(plan.arguments) == 1:
                 plan.checking()
@@ -85,39 +141,8 @@ class Direct:
                 steps.append(plan.verified)
         steps.append(plan.call())
         if plan.sums is not None:
-            steps.append(partial(self.reduced, plan, work.outputs["value"]))
+            steps.append(partial(self.rest.reduced, plan, work.outputs["value"]))
         return reduce(in_turn, steps)
-
-    def settle(self, plan: Plan, cotangent: Array | None) -> int:
-        """Find what a mean is divided by, and what derivatives are multiplied with.
-
-        Return 0, or 1 where the long way is to be gone.
-        """
-        work = self.work
-        cases = (work.cases, 1) if work.reduction == "mean" else (1, 1)
-        if plan.mass is not None:
-            masses = plan.mass()
-            if masses is None or not masses.high > 0.0:
-                return 1
-            cases = ratio(masses)
-        plan.divisor = self._divisor(cases)
-        if plan.factor:
-            given = 1.0 if cotangent is None or work.reduction == "none" else float(cotangent)
-            if not isfinite(given):
-                return 1
-            factor = quotient(given, plan.divisor)
-            plan.factor[0][0], plan.factor[1][0] = factor.high, factor.low
-        return 0
-
-    def reduced(self, plan: Plan, out: Array) -> int:
-        """Write the sum or mean of the sums of groups; return 0, or 1 where they are not finite."""
-        work = self.work
-        assert plan.sums is not None
-        result = reduced(*plan.sums, plan.divisor, exact=work.wide)
-        if result is None:
-            return 1
-        out[...] = one_rounded(result, work.dtype)
-        return 0
 
     def _inputs(self, copies: list[Copy], derivatives: bool) -> Inputs:
         """Return the inputs of a kernel, and add the copies that some of them are."""
@@ -168,11 +193,6 @@ class Direct:
         if work.form.labels == "classes":
             masses.kind, masses.labels = "index" if work.by_index else "plain", inputs.labels[:1]
         return masses
-
-    def _divisor(self, cases: Ratio) -> Ratio:
-        """Return what a sum is divided by."""
-        work = self.work
-        return (cases[0] * work.classes, cases[1]) if work.averaged else cases
 
 
 def in_turn(first: Callable[[], int], second: Callable[[], int]) -> Callable[[], int]:

@@ -66,7 +66,7 @@ class Plan:
     flags: npt.NDArray[np.int8]
     unit: int
     cases: int
-    #: what the addresses point into: arrays of the caller, and the plan's own
+    #: what the addresses point into: arrays of the caller, and the plan's own beside its copies
     held: Any
     own: Any
     #: sums of groups of cases, high and low parts, where the values are summed
@@ -83,6 +83,12 @@ class Plan:
         """Whether there are weights of a name of an argument of a call."""
         place = {"sample_weight": "sample", "grad_out": "cotangent", "weight": "weight", "pos_weight": "positive"}[name]
         return bool(self.arguments[0][kernels.ARGUMENTS.index(place)])
+
+    def freed(self) -> None:
+        """Let go of the arrays of the caller, in whose place others will be put."""
+        self.held = None
+        if self.mass is not None:
+            self.mass.held = None
 
     def checking(self, how: int = 1) -> None:
         """Have the kernel look at labels and weights first, and give something else than 0 where one is wrong.

@@ -52,6 +52,8 @@ class Program:
         layout = self.layout
         alone = self.quantities == ("value",) and layout.value in ("rounded", "sums") and not layout.wide
         alone = alone and layout.labels != "lanes" and not layout.order
+        if layout.value == "sums" and not self.labels:
+            return None  # values of either sign, whose sum may be small beside the bound of its error
         return self.stages["value"].near if self.formula.rows and alone else None
 
     @property

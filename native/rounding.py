@@ -63,7 +63,7 @@ def one_rounded(x: float, dtype: np.dtype[Any]) -> Any:
             return math.ldexp(round(digits * 256.0), exponent - 8)  # both exact but for Python's rounding, ties to even
     else:
         direct = abs(x) < 6e4
-    return x if direct else round_to(np.asarray(x), dtype)
+    return x if direct else round_to(np.array([x]), dtype)[0]
 
 
 def round_to(x: F64, dtype: np.dtype[Any]) -> Array:

@@ -19,13 +19,13 @@ Ratio = tuple[int, int]
 
 
 def ratio(x: Pair) -> Ratio:
-    """Return a pair exactly."""
+    """Return a pair exactly. Raises OverflowError for infinity."""
     (a, b), (c, d) = float(x.high).as_integer_ratio(), float(x.low).as_integer_ratio()
     return a * d + c * b, b * d
 
 
 def quotient(x: float, divisor: Ratio) -> Pair:
-    """Return x / divisor as a pair, each part rounded once; x must be finite."""
+    """Return x / divisor as a pair, each part rounded once. Raises OverflowError where that is no float64."""
     (a, b), (c, d) = x.as_integer_ratio(), divisor
     top, bottom = a * d, b * c
     high = top / bottom  # integers: Python rounds their quotient once
@@ -47,10 +47,11 @@ def reduced(high: F64, low: F64, divisor: Ratio, *, exact: bool) -> float | None
     if not math.isfinite(total):
         return None
     above, below = divisor
-    if not exact:
-        return total * below / above
     (a, b), (c, d) = total.as_integer_ratio(), rest.as_integer_ratio()
-    return (a * d + c * b) * below / (b * d * above)
+    try:
+        return (a * d + c * b) * below / (b * d * above) if exact or below != 1 else total / above
+    except OverflowError:
+        return None
 
 
 def over_cases(x: Pair) -> Pair:

@@ -1,6 +1,9 @@
 """Options inside kernels: the same numbers whichever way a call takes, contents read and checked at every call."""
 
+import gc
 import itertools
+import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -232,3 +235,69 @@ def test_extreme_weights_overflow_and_vanish_where_the_exact_products_do(form):
         for a, b in zip(got, want, strict=True):
             assert not np.isnan(b).any()
             np.testing.assert_array_max_ulp(a, b, maxulp=1)
+
+
+def test_numbers_in_place_of_arrays_are_read_at_every_call():
+    x, y, z, t = np.float32(0.5), np.float32(1.0), np.array([1.0, 2.0], np.float32), np.array(1)
+    x, y = np.array(x), np.array(y)
+    for factor in (1, 1, 4, 0.5, -2.0):
+        for call, args in ((native.sigmoid_bce.grad, (x, y)), (native.softmax_xent.grad, (z, t))):
+            np.testing.assert_array_equal(call(*args, grad_out=factor), np.float32(factor) * call(*args))
+            if factor > 0:
+                got = call(*args, sample_weight=factor)
+                np.testing.assert_array_equal(got, np.float32(factor) * call(*args))
+    rows, indices = np.stack([z, z]), np.array([0, 1])
+    for threads in ([1], np.array([1, 2]), True):
+        with pytest.raises(TypeError, match="threads"):
+            native.softmax_xent(rows, indices, threads=threads)
+    for factor in (1, 1):
+        native.sigmoid_bce.grad(z, z > 1, reduction="sum", grad_out=factor)
+    with pytest.raises(TypeError, match="grad_out"):
+        native.sigmoid_bce.grad(z, z > 1, reduction="sum", grad_out=10**400)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_means_of_weights_near_the_ends_of_the_range(dtype):
+    z, t = np.array([[1, 2, 3], [0, 1, 2]], dtype), np.array([0, 1])
+    far = np.array([[1e9, 0, 0], [0, 1, 2]], dtype)
+    first = 2.40760596
+    for x, weights, want in ((z, [1.0, 1e-300], first), (far, [1.0, 2.0**-1000], 0.0), (z, [1e-300, 0.0], first)):
+        for _ in range(2):
+            got = native.softmax_xent(x, t, sample_weight=np.array(weights), reduction="mean", denominator="sum_w")
+            assert abs(got - want) < 1e-6
+
+
+def test_a_sum_of_values_of_both_signs_is_exact():
+    x = np.full((8192, 2), -90, np.float32)
+    x[:4096, 0], x[4096:, 0] = 5.3, -5.3
+    x[0, 0] += np.float32(1e-3)
+    exact = native.logsumexp(x.astype(np.float64), reduction="sum")
+    assert abs(float(native.logsumexp(x, reduction="sum")) - exact) <= 0.51 * np.spacing(np.float32(exact))
+
+
+def test_a_repeated_call_keeps_no_array_of_the_caller():
+    arrays = {name: np.ones(100) for name in ("x", "y", "weights", "out")}
+    seen = [weakref.ref(array) for array in arrays.values()]
+    for _ in range(2):
+        native.sigmoid_bce(arrays["x"], arrays["y"])
+        options = {"sample_weight": arrays["weights"], "reduction": "mean", "denominator": "sum_w"}
+        native.sigmoid_bce.grad(arrays["x"], arrays["y"], out=arrays["out"], **options)
+    arrays.clear()
+    options.clear()
+    gc.collect()
+    assert [one() for one in seen] == [None] * 4
+
+
+def test_an_index_does_not_become_the_ignored_one():
+    z, top = np.zeros((2, 3), np.float32), 2**64 - 1
+    for _ in range(2):
+        with pytest.raises(ValueError, match="class index"):
+            native.softmax_xent(z, np.array([top, 1], np.uint64), ignore_index=-1)
+        assert native.softmax_xent(z, np.array([top, 1], np.uint64), ignore_index=top)[0] == 0
+
+
+def test_a_sum_of_bfloat16_below_the_normal_numbers_warns_of_nothing(formats):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        q = np.array([[1, 0]]).astype(formats["bfloat16"][0])
+        assert native.prob_xent(q, np.array([0]), reduction="sum") == 0
