@@ -142,7 +142,7 @@ MUTANTS = (
         "a mean's gradient divided by the number of rows",
         "direct",
         "factor = quotient(given, plan.divisor)",
-        "factor = quotient(given, (work.cases, 1))",
+        "factor = quotient(given, (self.cases, 1))",
         "denominator of the gradient",
         "numba",
     ),
