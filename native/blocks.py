@@ -102,6 +102,7 @@ class Softmax(Block):
             "hess": Stage(categorical.Lead, categorical.softmax_hess),
             "vjp": Stage(categorical.Cotangent, categorical.softmax_vjp),
         },
+        alone={"value": Stage(categorical.Shares, categorical.share)},
         cancels=frozenset({"hess", "vjp"}),
     )
     rows = True

@@ -108,6 +108,21 @@ def plain(row: Row) -> Softmax:
     return s
 
 
+class Shares:
+    """A row with the sum of all e_k, for values that need no complement."""
+
+    def __init__(self, row: Row) -> None:
+        """Reduce the row."""
+        self.row, self.m = row, row.maximum()
+        total, _ = row.small_total(lambda e: exp(row.gap(e.z, self.m), full=row.cancels), keep=True)
+        self.inverse: Number = 1.0 / total.value
+
+
+def share(s: Shares, e: Element) -> Number:
+    """p_k = e_k / S."""
+    return s.row.kept(e).times(e.weighted(s.inverse))
+
+
 def xent_index(s: Softmax) -> Number:
     """-log softmax(z)_t = log S + (m - z_t)."""
     return s.log_total() - s.row.gap(s.row.pick(s.row.index), s.m)

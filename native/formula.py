@@ -58,14 +58,16 @@ class Formula:
     """A form: its quantities "value", "grad", "hess" and, with a value of class axis, "vjp".
 
     elements: quantity -> function of an Element, for forms of single elements. stages: quantity -> Stage, for
-    forms of rows; indexed: those that differ for a class index. cancels: quantities that cancel by their nature
-    and get all digits there are. margin: the form as one of a margin, or of rows as the sum of such, which pairs of
-    the format compute. hard: the form for labels 0 and 1, where that is less effort and kernels therefore do it.
+    forms of rows; indexed: those that differ for a class index; alone: those that differ in a kernel of nothing else.
+    cancels: quantities that cancel by their nature and get all digits there are. margin: the form as one of a margin,
+    or of rows as the sum of such, which pairs of the format compute. hard: the form for labels 0 and 1, where that is
+    less effort and kernels therefore do it.
     """
 
     elements: Mapping[str, Callable[[Element], Number]] = field(default_factory=dict)
     stages: Mapping[str, Stage] = field(default_factory=dict)
     indexed: Mapping[str, Stage] = field(default_factory=dict)
+    alone: Mapping[str, Stage] = field(default_factory=dict)
     cancels: frozenset[str] = frozenset()
     margin: Margin | None = None
     hard: Callable[[Element], Quick] | None = None

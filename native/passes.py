@@ -10,7 +10,7 @@ from llvmlite import ir
 from . import pair, scan, storage
 from .element import Element, Row
 from .elementary import Small
-from .loops import Position, Variable, Whole, chunks, folded, masked, slot
+from .loops import Position, Variable, Whole, chunks, folded, masked
 from .operators import Lane
 from .pair import Number
 from .reader import Reader
@@ -106,25 +106,7 @@ class TracedRow(Row):
 
     def first(self, m: Lane) -> Whole:
         """Return the index of the first z = m; 0 where there is none."""
-        b, width = self.trace.builder, self.trace.width
-        found = slot(self.trace, I64, ir.Constant(I64, -1))
-
-        def look(e: Element, mask: Any) -> None:
-            same = (e.z == m).code
-            if mask is not None:
-                same = b.and_(same, mask)
-            bits = b.bitcast(same, ir.IntType(width))
-            new = b.and_(
-                b.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(width), 0)),
-                b.icmp_signed("<", b.load(found, typ=I64), ir.Constant(I64, 0)),
-            )
-            with b.if_then(new, likely=False):
-                low = b.cttz(bits, ir.Constant(ir.IntType(1), 1))
-                b.store(b.add(e.position.base, b.zext(low, I64)), found)
-
-        self.each(look)
-        index = b.load(found, typ=I64)
-        return Whole(b.select(b.icmp_signed("<", index, ir.Constant(I64, 0)), ir.Constant(I64, 0), index))
+        return Whole(scan.first(self.trace, self.memory, self.base, self.reader.layout.dtype, m))
 
     def pick(self, index: Whole) -> Lane:
         """Return z at an index."""

@@ -31,6 +31,8 @@ class Program:
     @property
     def stages(self) -> dict[str, Stage]:
         """How the quantities of a row come about."""
+        if len(self.quantities) == 1 and self.quantities[0] in self.formula.alone:
+            return {q: self.formula.alone[q] for q in self.quantities}
         return {q: self.formula.row(q, self.layout.labels == "index") for q in self.quantities}
 
     @property

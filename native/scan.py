@@ -59,3 +59,29 @@ def negative(trace: Trace, memory: Memory, base: Any, dtype: str) -> Any:
 
     chunks(wider, ir.Constant(I64, 0), memory.classes, look)
     return wider.any(Lane(wider, b.load(seen, typ=truths)))
+
+
+def first(trace: Trace, memory: Memory, base: Any, dtype: str, m: Lane) -> Any:
+    """Return where the first number of a row that begins at an index is m, a number of its format; 0 for nowhere."""
+    b = trace.builder
+    narrow, wider = _widest(trace, dtype)
+    none, bits_of = ir.Constant(I64, -1), ir.IntType(wider.width)
+    found = slot(trace, I64, none)
+    wanted = wider.splat(storage.narrowed(trace, m, dtype) if narrow is not F64 else m.code, wider.width)
+
+    def look(i: Any, mask: Any) -> None:
+        at = b.add(base, i)
+        if narrow is F64:
+            z = storage.load(wider, memory.x, at, dtype, wider.width, mask).code
+        else:
+            z = storage.raw(wider, memory.x, at, dtype, wider.width, mask)
+        same = b.fcmp_ordered("==", z, wanted)
+        bits = b.bitcast(same if mask is None else b.and_(same, mask), bits_of)
+        new = b.icmp_unsigned("!=", bits, ir.Constant(bits_of, 0))
+        new = b.and_(new, b.icmp_signed("<", b.load(found, typ=I64), ir.Constant(I64, 0)))
+        with b.if_then(new, likely=False):
+            b.store(b.add(i, b.zext(b.cttz(bits, ir.Constant(I1, 1)), I64)), found)
+
+    chunks(wider, ir.Constant(I64, 0), memory.classes, look)
+    index = b.load(found, typ=I64)
+    return b.select(b.icmp_signed("<", index, ir.Constant(I64, 0)), ir.Constant(I64, 0), index)
