@@ -24,8 +24,8 @@ _X, _START, _STOP, _CLASSES = (kernels.ARGUMENTS.index(name) for name in ("x", "
 class Inputs:
     """Contiguous inputs of one kernel call.
 
-    x: (n,) or (n, K). labels: arrays as `kernels` takes them, and their kind. factor: number a case, or one, or None.
-    weights: arrays by the names of `layout.WEIGHTS`; ignore: a class index. order: of rows, see `Layout`; with
+    x: (n,) or (n, K). labels: arrays as `kernels` takes them, and their kind. factor: one number, or None.
+    weights: arrays by the names that `Layout` has for them; ignore: a class index. order: of rows, see `Layout`; with
     "columns" x is (m, K, inner).
     """
 
@@ -115,9 +115,8 @@ class Compiled:
         which = ""
         if factor is not None:
             factor = as_pair(factor)
-            parts = tuple(np.array(np.broadcast_to(p, np.shape(factor.high))).reshape(-1)
-                          for p in (factor.high, factor.low))  # fmt: skip
-            which = "one" if np.ndim(factor.high) == 0 else "each"
+            parts = tuple(np.array([p], np.float64) for p in (factor.high, factor.low))
+            which = "one"
         name = kernels.name_of(
             form, variant, quantities, x.dtype.name, inputs.kind, which, outputs.value, *inputs.names()
         )

@@ -40,9 +40,12 @@ class Layout:
     index and elsewhere, as pairs), "plain" (in dtype), "blended" or "spread" (in dtype, and four float64, pairs c, d:
     the label is c y + d, or c y + d (1-y)), "linear" (in dtype, and eight float64: the weights a and b of label 1, then
     of label 0, as pairs), "lanes" or "pairs" (float64, one number an element), "two lanes" or "two pairs" (a and b).
-    factor: "" none, "one", "each" case. value: "rounded", "averaged" (over the class axis, then rounded), or
+    factor: "" none, or "one". value: "rounded", "averaged" (over the class axis, then rounded), or
     "lanes"/"pairs" of float64 that are rounded later, or "sums": a pair a group of cases.
-    weights: what else results are multiplied with, names of `WEIGHTS` with the dtype of their array, "name:dtype".
+    weights: what else results are multiplied with, "name:dtype" of their arrays. sample: one a case; cotangent: one a
+    case, for derivatives only; class: one a class, of its label; neuron: one a class, of the binary loss there;
+    positive: one for all, positives: one a class, of the label 1 of binary losses; ignore: a class index whose rows
+    have the value 0 and derivatives 0.
     order: how rows lie in memory and are computed: "" one after another, one by one; "columns" side by side, `inner` of
     them, the class axis before that; "turned" one after another, but turned around to be computed side by side.
     """
@@ -62,9 +65,3 @@ class Layout:
     def weighs(self, *names: str) -> str:
         """Return the dtype of the weights of one of these names, "" where there are none."""
         return next((dtype for name, dtype in (one.split(":") for one in self.weights) if name in names), "")
-
-
-#: sample: one a case; cotangent: one a case, for derivatives only; class: one a class, of its label; neuron: one a
-#: class, of the binary loss there; positive: one for all, positives: one a class, of the label 1 of binary losses;
-#: ignore: a class index whose rows have the value 0 and derivatives 0
-WEIGHTS = ("sample", "cotangent", "class", "neuron", "positive", "positives", "ignore")

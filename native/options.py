@@ -85,7 +85,7 @@ class Options:
         return wide
 
     def arrays(self, kind: str) -> dict[str, F64]:
-        """Return the weights of classes and neurons by the names of `layout.WEIGHTS`; kind: of the labels."""
+        """Return the weights of classes and neurons by the names of `layout.Layout`; kind: of the labels."""
         arrays = {}
         if self.weight is not None:
             arrays["class" if kind == "classes" else "neuron"] = self.weight

@@ -31,7 +31,7 @@ class Reader:
         #: how labels are smoothed, see `Layout`
         self.table = self._pairs(memory.labels[1], lengths.get(layout.labels, 0))
         self._one = None
-        if layout.factor == "one":
+        if layout.factor:
             self._one = self.number(memory.factor[0], memory.factor[1], _ZERO, 0)
         self._positive = None
         if layout.weighs("positive"):
@@ -133,8 +133,6 @@ class Reader:
                 lane = storage.load(self.trace, self.memory.weight, index.code, "float64", 0)
             value = self.product(value, pair.as_pair(lane) if layout.wide else lane)
         factor = self._one
-        if layout.factor == "each":
-            factor = self.number(self.memory.factor[0], self.memory.factor[1], at, count, mask)
         if value is not None:
             factor = value if factor is None else value * factor
         if dtype := layout.weighs("cotangent"):

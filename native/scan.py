@@ -19,6 +19,13 @@ def _widest(trace: Trace, dtype: str) -> tuple[Any, Trace]:
     return narrow, Trace(trace.builder, trace.width * 64 // (32 if narrow != F64 else 64))
 
 
+def _numbers(wider: Trace, memory: Memory, at: Any, dtype: str, mask: Any, fill: float = 0.0) -> Any:
+    """Return a vector of numbers as they are compared."""
+    read = storage.raw if dtype in ("float32", "float64") else storage.load
+    found = read(wider, memory.x, at, dtype, wider.width, mask, fill)
+    return found.code if isinstance(found, Lane) else found
+
+
 def largest(trace: Trace, memory: Memory, base: Any, dtype: str) -> Lane:
     """Return the largest number of a row that begins at an index, ignoring NaN."""
     b = trace.builder
@@ -29,10 +36,7 @@ def largest(trace: Trace, memory: Memory, base: Any, dtype: str) -> Lane:
 
     def larger(i: Any, mask: Any) -> None:
         at = b.add(base, i)
-        if narrow is F64:
-            z = storage.load(wider, memory.x, at, dtype, wider.width, mask, float("-inf")).code
-        else:
-            z = storage.raw(wider, memory.x, at, dtype, wider.width, mask, float("-inf"))
+        z = _numbers(wider, memory, at, dtype, mask, float("-inf"))
         seen = b.load(best, typ=kind)
         b.store(b.select(b.fcmp_ordered(">", z, seen), z, seen), best)
 
@@ -44,16 +48,13 @@ def largest(trace: Trace, memory: Memory, base: Any, dtype: str) -> Lane:
 def negative(trace: Trace, memory: Memory, base: Any, dtype: str) -> Any:
     """Return, as one bit, whether a number of a row that begins at an index is below 0 or NaN."""
     b = trace.builder
-    narrow, wider = _widest(trace, dtype)
+    _, wider = _widest(trace, dtype)
     truths = ir.VectorType(I1, wider.width)
     seen = slot(trace, truths, ir.Constant(truths, None))
 
     def look(i: Any, mask: Any) -> None:
         at = b.add(base, i)
-        if narrow is F64:
-            z = storage.load(wider, memory.x, at, dtype, wider.width, mask).code
-        else:
-            z = storage.raw(wider, memory.x, at, dtype, wider.width, mask)
+        z = _numbers(wider, memory, at, dtype, mask)
         bad = b.fcmp_unordered("<", z, wider.constant(0.0, z.type))
         b.store(b.or_(b.load(seen, typ=truths), bad), seen)
 
@@ -71,10 +72,7 @@ def first(trace: Trace, memory: Memory, base: Any, dtype: str, m: Lane) -> Any:
 
     def look(i: Any, mask: Any) -> None:
         at = b.add(base, i)
-        if narrow is F64:
-            z = storage.load(wider, memory.x, at, dtype, wider.width, mask).code
-        else:
-            z = storage.raw(wider, memory.x, at, dtype, wider.width, mask)
+        z = _numbers(wider, memory, at, dtype, mask)
         same = b.fcmp_ordered("==", z, wanted)
         bits = b.bitcast(same if mask is None else b.and_(same, mask), bits_of)
         new = b.icmp_unsigned("!=", bits, ir.Constant(bits_of, 0))
