@@ -7,7 +7,7 @@ division where that has three.
 from __future__ import annotations
 
 from . import coefficients as c
-from .lanes import Lane, fused, nearest, polynomial, quick_sum
+from .lanes import Lane, fused, polynomial, quick_sum, where
 from .pair import Pair
 
 #: exp is normal, and its low part not lost, down to here; products with `FACTORS` down to `LOWEST_WEIGHTED`
@@ -17,17 +17,39 @@ FACTORS = 2.0**-60, 2.0**60
 
 def exp(x: Lane) -> Pair:
     """Return exp(x) for `LOWEST` <= x <= 0: x = k ln 2 + r, and exp(x) = 2^k (1 + r + r^2 P(r)), |r| <= ln(2)/2."""
-    k = nearest(x, c.LOG2_E)
+    k, power, _ = x.trace.octaves(x)
+    return _raised(power, *_expm1(x, k))
+
+
+def _expm1(x: Lane, k: Lane) -> tuple[Lane, Lane]:
+    """Return (r, rest), x = k ln 2 + r but for what r lacks, with 1 + r + rest = exp(x) / 2^k."""
     first, second, _ = c.LN2
-    p = k * second
     t = fused(k, -first, x)  # exact
-    r = t - p
-    low = (t - r) - p
-    rest = fused(r * r, polynomial(c.EXP_PAIR, r), fused(low, r, low))
-    top, left = quick_sum(1.0, r)
-    high, low = quick_sum(top, left + rest)
-    power = x.trace.power(k)
-    return Pair(high * power, low * power)
+    r = fused(k, -second, t)
+    low = fused(k, -second, t - r)
+    return r, fused(r * r, polynomial(c.EXP_PAIR, r), fused(low, r, low))
+
+
+def _raised(power: Lane, r: Lane, rest: Lane) -> Pair:
+    """Return 2^k (1 + r + rest), all of it; rest: small beside r, or r is small beside 1."""
+    high = fused(power, r + rest, power)
+    return Pair(high, fused(power, rest, fused(power, r, power - high)))
+
+
+def logistic(m: Lane) -> tuple[Pair, Pair]:
+    """Return 1/(1 + exp(m)), not normalized, and exp(m), for |m| <= -`LOWEST`.
+
+    With exp(m) = 2^k (1 + w), as above, the sum is 1 + 2^k and 2^k w, which is at most half of that.
+    """
+    k, power, _ = m.trace.octaves(m)
+    r, rest = _expm1(m, k)
+    large = power > 1.0
+    base, lost = quick_sum(where(large, power, 1.0), where(large, 1.0, power))
+    total = fused(power, r + rest, base)
+    left = fused(power, rest, fused(power, r, base - total)) + lost
+    inverse = 1.0 / total
+    share = Pair(inverse, fused(-inverse, left, fused(-inverse, total, 1.0)) * inverse)
+    return share, _raised(power, r, rest)
 
 
 def log1p(u: Pair) -> Pair:

@@ -18,7 +18,7 @@ from .pair import Number, Pair
 from .program import Program
 from .reader import Reader, Scale
 from .results import Spoilt, write
-from .trace import F32, F64, I1, I64, Trace
+from .trace import F32, F64, I1, I64, Trace, barrier
 
 
 def elements(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
@@ -101,6 +101,7 @@ def _first(
         found[q] = x, [slot(trace, part.code.type, part.code) for part in parts_of(x)]
     bad = slot(trace, I1, ir.Constant(I1, 0))
     with b.if_then(trace.any(Lane(trace, other)), likely=False):
+        barrier(b)
         for q, x in long().items():
             short, places = found[q]
             if isinstance(short, Pair):

@@ -44,6 +44,17 @@ def exp(x: Lane) -> Pair:
     return Pair(*quick_sum(high, low))
 
 
+def logistic(m: Lane) -> tuple[Pair, Pair]:
+    """Return 1/(1 + exp(m)), not normalized, and exp(m), for |m| <= -`LOWEST`."""
+    power = exp(m)
+    trace = m.trace
+    large = power.high > 1.0
+    total, left = quick_sum(trace.where(large, power.high, 1.0), trace.where(large, 1.0, power.high))
+    inverse = 1.0 / total
+    rest = fused(-inverse, left + power.low, fused(-inverse, total, 1.0))
+    return Pair(inverse, rest * inverse), power
+
+
 def log1p(u: Pair) -> Pair:
     """Return log(1 + u) for u in [0, 1], high part first, not normalized.
 

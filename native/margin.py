@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from . import doubledouble, floatfloat
@@ -44,7 +45,10 @@ class Margin:
 
 
 class Margins:
-    """A vector of margins."""
+    """A vector of margins.
+
+    With u = exp(-|m|) a logarithm of 1 + u loses nothing; where there is none, exp(m) takes less: `direct`.
+    """
 
     def __init__(
         self, margin: Margin, dtype: str, z: Lane, y: Lane | None, factor: tuple[Lane, Lane] | None
@@ -60,8 +64,19 @@ class Margins:
             self.good = self.good & (size(factor[0]) >= low) & (size(factor[0]) < high)
         if margin.square is not None and y is not None:
             self.good = self.good & (y * y == margin.square(y))
-        self.u = self.functions.exp(-away)
+        self._away = away
         self._both: tuple[Pair, Pair] | None = None
+
+    @property
+    def direct(self) -> bool:
+        """Whether the loss itself is not needed."""
+        return self.margin.order > 0 or self.margin.squared
+
+    @cached_property
+    def u(self) -> Pair:
+        """exp(-|m|)."""
+        u: Pair = self.functions.exp(-self._away)
+        return u
 
     def quantity(self, q: str) -> Pair:
         """Return a quantity, derivatives times the factor."""
@@ -82,11 +97,11 @@ class Margins:
 
     def slope_of_loss(self) -> Pair:
         """-m' / (1 + exp(m)): -m' times 1/(1 + u) for m < 0, else u/(1 + u)."""
-        likely, unlikely = self._probabilities()
-        below = negative(self.m)
-        return Pair(
-            -self.slope * where(below, likely.high, unlikely.high), -self.slope * where(below, likely.low, unlikely.low)
-        )
+        g, other = self._probabilities()
+        if not self.direct:
+            below = negative(self.m)
+            g = Pair(where(below, g.high, other.high), where(below, g.low, other.low))
+        return Pair(-self.slope * g.high, -self.slope * g.low)
 
     def bend(self) -> Pair:
         """exp(m) / (1 + exp(m))^2 = u / (1 + u)^2."""
@@ -104,11 +119,14 @@ class Margins:
     def _probabilities(self) -> tuple[Pair, Pair]:
         """Return 1/(1 + u), a quotient and its correction, and u/(1 + u)."""
         if self._both is None:
-            total, left = quick_sum(1.0, self.u.high)
-            inverse = 1.0 / total
-            rest = fused(-inverse, left + self.u.low, fused(-inverse, total, 1.0))
-            likely = Pair(inverse, rest * inverse)
-            self._both = likely, _product(self.u, likely)
+            if self.direct:
+                likely, odds = self.functions.logistic(self.m)
+            else:
+                total, left = quick_sum(1.0, self.u.high)
+                inverse = 1.0 / total
+                rest = fused(-inverse, left + self.u.low, fused(-inverse, total, 1.0))
+                likely, odds = Pair(inverse, rest * inverse), self.u
+            self._both = likely, _product(odds, likely)
         return self._both
 
 

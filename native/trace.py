@@ -247,6 +247,7 @@ class Trace:
         b = self.builder
         with b.if_else(self.any(mask), likely=False) as (rare, often):
             with rare:
+                barrier(b)
                 first, here = then(), b.block
             with often:
                 second, there = usual(), b.block
