@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from . import pair
 from .element import Element, Row
-from .elementary import Small
+from .elementary import Small, exp
 from .formula import Formula
 from .lanes import Lane
 from .pair import Number, Pair
@@ -71,6 +71,15 @@ class ArrayRow(Row):
         self._undefined: Any = False
         self._kept: Small | None = None
 
+    @property
+    def uniform(self) -> None:
+        """No labels: they are an array."""
+
+    @property
+    def shrink(self) -> float:
+        """A power of two; differences of logits times it do not overflow."""
+        return 0.5
+
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """Return what `compute` gives, computed at its first use."""
         return self.whole.once(name, compute)
@@ -106,6 +115,10 @@ class ArrayRow(Row):
         if self.wide:
             return pair.exact_sum(z, -m)
         return np.where(self._undefined, np.nan, np.where(z == m, 0.0, z - m))
+
+    def exp(self, z: Lane, m: Lane) -> Small:
+        """Return exp(z - m) for z <= m."""
+        return exp(self.gap(z, m), full=self.cancels)
 
     def limit(self, m: Lane, value: Lane) -> Lane:
         """Return an infinite m, which is the limit whatever the other classes are, else the value."""

@@ -11,7 +11,7 @@ test_exhaustive.py, test_options.py. NaN in gives NaN out.
 
 from __future__ import annotations
 
-from . import binary, categorical, margin
+from . import binary, categorical, margin, shares
 from .form import Block
 from .formula import Formula, Stage
 
@@ -97,13 +97,14 @@ class Softmax(Block):
     name = "softmax"
     formula = Formula(
         stages={
-            "value": Stage(categorical.plain, categorical.softmax),
-            "grad": Stage(categorical.Lead, categorical.softmax_grad),
-            "hess": Stage(categorical.Lead, categorical.softmax_hess),
-            "vjp": Stage(categorical.Cotangent, categorical.softmax_vjp),
+            "value": Stage(categorical.plain, shares.softmax),
+            "grad": Stage(shares.Lead, shares.softmax_grad),
+            "hess": Stage(shares.Lead, shares.softmax_hess),
+            "vjp": Stage(shares.Cotangent, shares.softmax_vjp),
         },
-        alone={"value": Stage(categorical.Shares, categorical.share)},
+        alone={"value": Stage(shares.Shares, shares.share)},
         cancels=frozenset({"hess", "vjp"}),
+        logits=True,
     )
     rows = True
     vector = True
@@ -126,12 +127,13 @@ class LogSoftmax(Block):
     name = "log_softmax"
     formula = Formula(
         stages={
-            "value": Stage(categorical.plain, categorical.log_softmax, keeps=False),
-            "grad": Stage(categorical.Lead, categorical.log_softmax_grad),
-            "hess": Stage(categorical.Lead, categorical.log_softmax_hess),
-            "vjp": Stage(categorical.labelled, categorical.log_softmax_vjp),
+            "value": Stage(shares.LogShares, shares.log_softmax, keeps=False),
+            "grad": Stage(shares.Lead, shares.log_softmax_grad),
+            "hess": Stage(shares.Lead, shares.log_softmax_hess),
+            "vjp": Stage(categorical.labelled, shares.log_softmax_vjp),
         },
         cancels=frozenset({"vjp"}),
+        logits=True,
     )
     rows = True
     vector = True
@@ -161,10 +163,11 @@ class LogSumExp(Block):
                 near=categorical.logsumexp_near,
                 clear=categorical.logsumexp_clear,
             ),
-            "grad": Stage(categorical.plain, categorical.softmax),
+            "grad": Stage(categorical.plain, shares.softmax),
             "hess": Stage(categorical.plain, categorical.variance),
         },
         cancels=frozenset({"value"}),
+        logits=True,
     )
     rows = True
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from . import lanes, pair
 from .element import Element, Row
-from .elementary import Small, exp, log1p, log1p_full
+from .elementary import Small, log1p, log1p_full
 from .lanes import Lane, Mask
 from .near import LARGEST, Near, Sums
 from .pair import Number, Pair, as_pair, is_zero
@@ -20,7 +20,7 @@ class Softmax:
     """One row after its passes.
 
     m: largest logit. out: the class that `rest`, the sum A, leaves out. total: S, the sum of all e_k.
-    beyond: S - 1. mass, linear: sum of y_k and of y_k (m - z_k)/2, where they were asked for.
+    beyond: S - 1. mass, linear: sum of y_k and of y_k (m - z_k) times `row.shrink`, where they were asked for.
     """
 
     m: Lane
@@ -32,36 +32,46 @@ class Softmax:
     mass: Number
     linear: Number
 
-    def __init__(self, row: Row, *, target: bool = False, mass: bool = False, linear: bool = False) -> None:
-        """Reduce the row; target: leave out its class index, which must not be None then."""
+    def __init__(self, row: Row, *, target: bool = False, mass: bool = False) -> None:
+        """Reduce the row; target: leave out its class index, which must not be None then; mass: and `linear`."""
         self.row, self.target = row, target
         self.m = row.maximum()
         self.out = row.index if target else row.first(self.m)
         others = []
         if mass:
-            others.append(row.label)
-        if linear:
-            others.append(self._linear)
+            others = [self._away] if row.uniform else [row.label, self._linear]
         self.rest, sums = row.small_total(self._exp, *others, skip=self.out, keep=True)
-        self.mass = sums[0] if mass else 1.0
-        self.linear = sums[-1] if linear else 0.0
+        self.mass, self.linear = 1.0, 0.0
+        if mass and row.uniform:
+            u = row.uniform
+            self.mass = u.mass
+            self.linear = sums[0] * u.off + self._gap(row.pick(u.target)) * (u.on - u.off)
+        elif mass:
+            self.mass, self.linear = sums
         self.beyond = self.rest.value
         self.total = self.beyond + 1.0
         if target:
             z = row.pick(self.out)
-            away = exp(row.gap(z, self.m), full=row.cancels).coarse
+            away = row.exp(z, self.m).coarse
             # Where the target leads, e_t is 1, and NaN in a row without a limit.
             self.total = self.beyond + away
             self.beyond = pair.where(z == self.m, self.beyond, (self.beyond - 1.0) + away)
         self.inverse = 1.0 / self.total
 
     def _exp(self, e: Element) -> Small:
-        return exp(self.row.gap(e.z, self.m), full=self.row.cancels)
+        return self.row.exp(e.z, self.m)
+
+    def _gap(self, z: Lane) -> Number:
+        # m - z_k may overflow where y_k (m - z_k) does not, but not half of it.
+        shrink = self.row.shrink
+        return -self.row.gap(shrink * z, shrink * self.m)
+
+    def _away(self, e: Element) -> Number:
+        return self._gap(e.z)
 
     def _linear(self, e: Element) -> Number:
-        # Half of the gap: m - z_k may overflow where y_k (m - z_k) does not.
         y = self.row.label(e)
-        return pair.where(is_zero(y), 0.0, y * -self.row.gap(0.5 * e.z, 0.5 * self.m))
+        return pair.where(is_zero(y), 0.0, y * self._gap(e.z))
 
     def log_total(self) -> Number:
         """log S. A sum A among the subnormal numbers is its own logarithm, scaled down last."""
@@ -99,28 +109,13 @@ def indexed(row: Row) -> Softmax:
 
 def labelled(row: Row) -> Softmax:
     """Reduce a row with a label an element."""
-    return Softmax(row, mass=True, linear=True)
+    return Softmax(row, mass=True)
 
 
 def plain(row: Row) -> Softmax:
     """Reduce a row without labels, once for all that is made of it."""
     s: Softmax = row.once("softmax", lambda: Softmax(row))
     return s
-
-
-class Shares:
-    """A row with the sum of all e_k, for values that need no complement."""
-
-    def __init__(self, row: Row) -> None:
-        """Reduce the row."""
-        self.row, self.m = row, row.maximum()
-        total, _ = row.small_total(lambda e: exp(row.gap(e.z, self.m), full=row.cancels), keep=True)
-        self.inverse: Number = 1.0 / total.value
-
-
-def share(s: Shares, e: Element) -> Number:
-    """p_k = e_k / S."""
-    return s.row.kept(e).times(e.weighted(s.inverse))
 
 
 def xent_index(s: Softmax) -> Number:
@@ -144,7 +139,7 @@ def xent(s: Softmax) -> Number:
     log = s.mass * log1p(s.beyond)
     if s.rest.exponent is not None:  # the mass multiplies the digits of a tail before they are scaled
         log = pair.where(s.rest.exponent < 0.0, s.rest.times(s.mass), log)
-    return s.linear * 2.0 + log
+    return s.linear * (1.0 / s.row.shrink) + log
 
 
 def xent_near(s: Sums) -> Near:
@@ -156,6 +151,8 @@ def xent_near(s: Sums) -> Near:
 def xent_grad(s: Softmax, e: Element) -> Number:
     """T p_k - y_k = ((T - y_k) e_k - y_k C_k) / S; one product is an exact zero for one-hot y."""
     y = s.row.label(e)
+    if s.row.uniform:  # no label is all of T
+        return s.row.kept(e).times(e.weighted(s.mass * s.inverse)) - e.weighted(y)
     inverse = e.weighted(s.inverse)
     towards = s.row.kept(e).times((s.mass - y) * inverse)
     return towards - s.complement(e).times(y * inverse)
@@ -186,89 +183,6 @@ def logsumexp_near(s: Sums) -> Near:
     return Near(s.log, 1.0, 2.0 * LARGEST)
 
 
-def softmax(s: Softmax, e: Element) -> Number:
-    """p_k = e_k / S."""
-    return s.row.kept(e).times(e.weighted(s.inverse))
-
-
 def variance(s: Softmax, e: Element) -> Number:
     """p_k (1 - p_k), the second derivative of logsumexp."""
     return spread(s, e, e.factor)
-
-
-def log_softmax(s: Softmax, e: Element) -> Number:
-    """log p_k = (z_k - m) - log S; both terms <= 0."""
-    return s.row.gap(e.z, s.m) - s.log_total()
-
-
-class Lead:
-    """Component 0 of a softmax, which derivatives of vector-valued forms are taken of: p_0 and 1 - p_0."""
-
-    def __init__(self, row: Row) -> None:
-        """Reduce the row, then look at its first element."""
-        self.s = plain(row)
-        first = row.element(0)
-        self.p: Small = Small(row.kept(first).digits * self.s.inverse, row.kept(first).exponent)
-        c = self.s.complement(first)
-        self.rest: Small = Small(c.digits * self.s.inverse, c.exponent)
-
-
-def _times(a: Small, b: Small, factor: Number | None) -> Number:
-    digits = a.digits * b.digits
-    if factor is not None:
-        digits = digits * factor
-    return digits if a.exponent is None else Small(digits, a.exponent + b.exponent).value
-
-
-def _p(lead: Lead, e: Element) -> Small:
-    kept = lead.s.row.kept(e)
-    return Small(kept.digits * lead.s.inverse, kept.exponent)
-
-
-def softmax_grad(lead: Lead, e: Element) -> Number:
-    """dp_0/dz_k = p_0 (1 - p_0) for k = 0, else -p_0 p_k; a dropped class gets +0."""
-    own = _times(lead.p, lead.rest, e.factor)
-    return pair.where(e.at(0.0), own, 0.0 - _times(lead.p, _p(lead, e), e.factor))
-
-
-def softmax_hess(lead: Lead, e: Element) -> Number:
-    """d2p_0/dz_k2 = p_0 (1-p_0) (1-2p_0) for k = 0, else -p_0 p_k (1-2p_k)."""
-    skew = (lead.s.complement(e).value - lead.s.row.kept(e).value) * lead.s.inverse
-    skew = e.weighted(skew)
-    return pair.where(e.at(0.0), _times(lead.p, lead.rest, skew), 0.0 - _times(lead.p, _p(lead, e), skew))
-
-
-def log_softmax_grad(lead: Lead, e: Element) -> Number:
-    """d(log p_0)/dz_k = 1 - p_0 for k = 0, else -p_k; a dropped class gets +0."""
-    one = e.weighted(1.0)
-    return pair.where(e.at(0.0), lead.rest.times(one), 0.0 - _p(lead, e).times(one))
-
-
-def log_softmax_hess(lead: Lead, e: Element) -> Number:
-    """d2(log p_0)/dz_k2 = -p_k (1 - p_k)."""
-    return 0.0 - spread(lead.s, e, e.factor)
-
-
-class Cotangent:
-    """A row with a cotangent v a component, for products with the Jacobian of the softmax."""
-
-    def __init__(self, row: Row) -> None:
-        """Reduce the row, and sum w_j e_j with w = v - v_a: with a zero at the largest class a, the sum holds
-        tail terms only, and shifting v changes nothing."""
-        self.s = Softmax(row)
-        self.origin = row.label_at(self.s.out)
-        (self.sum,) = row.totals(lambda e: row.kept(e).value * self.weight(e))
-
-    def weight(self, e: Element) -> Number:
-        """w_k."""
-        return self.s.row.label(e) - self.origin
-
-
-def softmax_vjp(v: Cotangent, e: Element) -> Number:
-    """sum_j v_j dp_j/dz_k = p_k (w_k - sum_j w_j p_j)."""
-    return v.s.probability(e, e.weighted(v.weight(e) - v.sum * v.s.inverse))
-
-
-def log_softmax_vjp(s: Softmax, e: Element) -> Number:
-    """sum_j v_j d(log p_j)/dz_k = v_k - p_k sum_j v_j: minus the gradient of `xent` with labels v."""
-    return 0.0 - xent_grad(s, e)

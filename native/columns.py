@@ -13,18 +13,17 @@ from typing import Any
 
 from llvmlite import ir
 
-from . import pair, storage
+from . import pair, scan, storage
 from .element import Element
 from .layout import Memory
-from .loops import Variable, Whole, chunks, iota, loop, slot
+from .loops import Variable, chunks, loop
 from .operators import Lane
 from .pair import Number
-from .passes import TracedRow
 from .program import Program
 from .reader import Reader
 from .results import Spoilt, output, write
-from .store import Store
-from .trace import F64, I8, I32, I64, Trace, barrier
+from .side import Columns
+from .trace import I8, I32, I64, Trace
 
 
 def columns(trace: Trace, program: Program, memory: Memory, count: Any, total: Variable | None) -> None:
@@ -134,8 +133,27 @@ def _vector(
     trace: Trace, program: Program, memory: Memory, case: Any, base: Any, mask: Any, count: Any, total: Variable | None
 ) -> None:
     """Append a vector of rows that lie side by side."""
+    reader = Reader(trace, memory, program.layout)
+    if not (program.layout.wide and program.formula.logits):
+        _computed(reader, program, case, base, mask, count, total)
+        return
+    largest, smallest = Columns(reader, case, base, mask, False, False).extent()
+    near = largest - smallest < scan.NEAR
+    _computed(reader, program, case, base, mask, count, total, largest, near.code)
+    far = (~near).code if mask is None else trace.builder.and_((~near).code, mask)
+    with trace.builder.if_then(trace.any(Lane(trace, far)), likely=False):
+        _computed(reader, program, case, base, far, count, total)
+
+
+def _computed(
+    reader: Reader, program: Program, case: Any, base: Any, mask: Any, count: Any, total: Variable | None,
+    largest: Lane | None = None, only: Any = None,
+) -> None:  # fmt: skip
+    """Append the quantities of a vector of rows; only: the rows whose results are right, where `largest` is given."""
+    trace, memory = reader.trace, reader.memory
     keeps = any(stage.vector and stage.keeps for stage in program.stages.values())
-    row = Columns(Reader(trace, memory, program.layout), case, base, mask, program.cancels, keeps)
+    row = Columns(reader, case, base, mask, program.cancels, keeps, largest)
+    right = mask if only is None else only if mask is None else trace.builder.and_(only, mask)
     states: dict[Any, Any] = {}
     for stage in program.stages.values():
         if stage.prepare not in states:
@@ -144,7 +162,8 @@ def _vector(
 
     def result(q: str, x: Number, at: Any) -> None:
         x = pair.where(row.ignored, 0.0, x) if row.ignored is not None else x
-        spoilt.add(x, write(trace, program, memory, q, at, x, mask, total), mask)
+        within = right if q == "value" and total is not None else mask
+        spoilt.add(x, write(trace, program, memory, q, at, x, within, total), right)
 
     for q, stage in program.stages.items():
         if not stage.vector:
@@ -159,128 +178,15 @@ def _vector(
                 result(q, row.full(stage.finish(states[stage.prepare], e.bare() if q == "value" else e)), at)
 
         row.each(element)
-    _flag(trace, memory, case, spoilt.each(), mask, count)
+    bad = spoilt.each()
+    if right is not None:
+        bad = trace.builder.and_(bad, right)
+    _flag(trace, memory, case, bad, mask, count)
 
 
 def _flag(trace: Trace, memory: Memory, case: Any, bad: Any, mask: Any, count: Any) -> None:
     """Write which rows are left to NumPy, and count them."""
     b = trace.builder
-    if mask is not None:
-        bad = b.and_(bad, mask)
     storage.put(trace, memory.flags, case, "int8", b.zext(bad, ir.VectorType(I8, trace.width)), mask)
     bits = b.ctpop(b.bitcast(bad, ir.IntType(trace.width)))
     b.store(b.add(b.load(count, typ=I64), b.zext(bits, I64)), count)
-
-
-class Columns(TracedRow):
-    """A vector of rows, one a lane."""
-
-    def __init__(self, reader: Reader, case: Any, base: Any, mask: Any, cancels: bool, keeps: bool) -> None:
-        """Take the first row, and where its first element is; mask: which rows exist; keeps: see `TracedRow`."""
-        self.trace, self.reader, self.memory = reader.trace, reader, reader.memory
-        self.case, self.base, self.mask, self.cancels = case, base, mask, cancels
-        self.wide, self.keeps, self.lanes = reader.layout.wide, keeps, reader.trace.width
-        self.apart = None
-        self._known = {}
-        self._store = Store(self.trace, self.memory.scratch, self.wide, lone=True)
-        self.index = self.smoothed = self.ignored = None
-        layout, b = reader.layout, self.trace.builder
-        if layout.labels in ("index", "smoothed"):
-            target = storage.raw(self.trace, self.memory.labels[0], case, "int64", self.trace.width, mask)
-            if layout.weighs("ignore"):
-                ignored = b.icmp_signed("==", target, self.trace.splat(self.memory.ignore, self.trace.width))
-                self.ignored = Lane(self.trace, ignored)
-                target = b.select(ignored, self.trace.integer(0, target.type), target)
-            if layout.labels == "index":
-                self.index = Whole(target)
-            else:
-                self.smoothed = Whole(target), *reader.table
-        self.scale = reader.scale(case, self.trace.width, mask, self.index)
-
-    def each(self, body: Callable[[Element, Any], None], fill: float = 0.0) -> None:
-        """Append a pass over the classes."""
-        with loop(self.trace, _ZERO, self.memory.classes, ir.Constant(I64, 1)) as k:
-            barrier(self.trace.builder)
-            body(self._at(k), None)
-
-    def _at(self, k: Any) -> Element:
-        b = self.trace.builder
-        at = b.add(self.base, b.mul(k, self.memory.inner))
-        return self.reader.element(at, self.mask, self.scale.derivatives, self.cancels, Place(self.trace, k), 0.0)
-
-    def full(self, x: Number) -> Number:
-        """Return a number as one a lane."""
-        zero = Lane(self.trace, self.trace.constant(0.0, ir.VectorType(F64, self.trace.width)))
-        return pair.where(zero == 0.0, x, zero)
-
-    def folded(self, x: Number) -> Number:
-        """Nothing is reduced across lanes."""
-        return x
-
-    def element(self, k: int) -> Element:
-        """Return the elements of class 0."""
-        return self._at(ir.Constant(I64, k))
-
-    def maximum(self) -> Lane:
-        """Return the largest z, ignoring NaN."""
-        best = Variable(self.trace, False, float("-inf"), self.trace.width)
-        self.each(lambda e, _: best.set(self.trace.where(e.z > best.get(), e.z, best.get())))
-        m: Lane = best.get()
-        return m
-
-    def positive(self) -> Lane:
-        """Return 0 where all z are at least 0, else NaN."""
-        total = Variable(self.trace, False, 0.0, self.trace.width)
-        self.each(lambda e, _: total.set(total.get() + self.trace.where(e.z >= 0.0, 0.0, float("nan"))))
-        zero: Lane = total.get()
-        return zero
-
-    def first(self, m: Lane) -> Whole:
-        """Return the index of the first z = m; 0 where there is none."""
-        b = self.trace.builder
-        kind = ir.VectorType(I64, self.trace.width)
-        found = slot(self.trace, kind, ir.Constant(kind, [-1] * self.trace.width))
-
-        def look(e: Element, _: Any) -> None:
-            seen = b.load(found, typ=kind)
-            new = b.and_((e.z == m).code, b.icmp_signed("<", seen, self.trace.integer(0, kind)))
-            b.store(b.select(new, self.trace.splat(e.position.base, self.trace.width), seen), found)
-
-        self.each(look)
-        index = b.load(found, typ=kind)
-        none = self.trace.integer(0, kind)
-        return Whole(b.select(b.icmp_signed("<", index, none), none, index))
-
-    def pick(self, index: Whole) -> Lane:
-        """Return z at an index."""
-        b, width = self.trace.builder, self.trace.width
-        stride = b.mul(index.code, self.trace.splat(self.memory.inner, width))
-        at = b.add(b.add(stride, self.trace.splat(self.base, width)), iota(width))
-        if self.mask is not None:  # what does not exist may not be read
-            at = b.select(self.mask, at, self.trace.splat(self.base, width))
-        return storage.gathered(self.trace, self.memory.x, at, self.reader.layout.dtype)
-
-    def _again(self, redo: Lane) -> Any:
-        return self.trace.any(redo)
-
-    def _ahead(self, e: Element) -> None:
-        """Fetch nothing ahead."""
-
-
-class Place:
-    """A class, the same of all rows: its index, int64."""
-
-    def __init__(self, trace: Trace, base: Any) -> None:
-        """Take the index."""
-        self.trace, self.base, self.width = trace, base, trace.width
-
-    def __eq__(self, index: object) -> Any:
-        """Return where the class is an index of a row, a Whole or a float that is a whole number."""
-        b, width = self.trace.builder, self.width
-        here = self.trace.splat(self.base, width)
-        if isinstance(index, Whole):
-            return Lane(self.trace, b.icmp_signed("==", here, index.code))
-        return Lane(self.trace, b.icmp_signed("==", here, self.trace.integer(int(index), here.type)))  # type: ignore[call-overload]
-
-    __hash__ = None  # type: ignore[assignment]
-

@@ -7,6 +7,7 @@ division where that has three.
 from __future__ import annotations
 
 from . import coefficients as c
+from .elementary import expm1_full, reduced
 from .lanes import Lane, fused, polynomial, quick_sum, where
 from .pair import Pair
 
@@ -21,12 +22,24 @@ def exp(x: Lane) -> Pair:
     return _raised(power, *_expm1(x, k))
 
 
-def _expm1(x: Lane, k: Lane) -> tuple[Lane, Lane]:
-    """Return (r, rest), x = k ln 2 + r but for what r lacks, with 1 + r + rest = exp(x) / 2^k."""
+def exp_pair(x: Pair, *, full: bool) -> Pair:
+    """Return exp(x) for `LOWEST` <= x <= 0, to 2^-84 where `full`."""
+    k, power, _ = x.high.trace.octaves(x.high)
+    if not full:
+        return _raised(power, *_expm1(x.high, k, x.low))
+    digits = expm1_full(reduced(x.high, x.low, k)) + 1.0
+    return Pair(digits.high * power, digits.low * power)
+
+
+def _expm1(x: Lane, k: Lane, more: Lane | None = None) -> tuple[Lane, Lane]:
+    """Return (r, rest), x = k ln 2 + r but for what r lacks, with 1 + r + rest = exp(x) / 2^k; more: the rest of x."""
     first, second, _ = c.LN2
     t = fused(k, -first, x)  # exact
-    r = fused(k, -second, t)
-    low = fused(k, -second, t - r)
+    if more is None:
+        r = fused(k, -second, t)
+        low = fused(k, -second, t - r)
+    else:
+        r, low = quick_sum(t, fused(k, -second, more))
     return r, fused(r * r, polynomial(c.EXP_PAIR, r), fused(low, r, low))
 
 

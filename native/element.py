@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from . import pair
 from .elementary import Small
@@ -86,6 +86,15 @@ class Element:
         return self.position == index
 
 
+class Uniform(NamedTuple):
+    """Labels that are the same but for that of one class: its index, the label there and elsewhere, and their sum."""
+
+    target: Lane
+    on: Number
+    off: Number
+    mass: Number
+
+
 class Row(Protocol):
     """A row of elements along the class axis, reduced in passes."""
 
@@ -95,6 +104,14 @@ class Row(Protocol):
     cancels: bool
     #: the class index that labels the row; None when it is labelled by numbers, or not at all
     index: Lane | None
+
+    @property
+    def uniform(self) -> Uniform | None:
+        """The labels, where one number is that of all classes but one, whose label is not smaller."""
+
+    @property
+    def shrink(self) -> float:
+        """A power of two; differences of logits times it do not overflow."""
 
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """Return what `compute` gives, computed at its first use."""
@@ -116,6 +133,9 @@ class Row(Protocol):
 
     def gap(self, z: Lane, m: Lane) -> Number:
         """Return z - m, exactly where numbers are pairs; 0 where both are the same infinity."""
+
+    def exp(self, z: Lane, m: Lane) -> Small:
+        """Return exp(z - m) for z <= m."""
 
     def label(self, e: Element) -> Number:
         """Return the label of an element; 1 at the class index and 0 elsewhere where there is one."""

@@ -62,7 +62,9 @@ class Small:
         self.digits, self.exponent = digits, exponent
 
     def times(self, factor: Number) -> Number:
-        """Return the number times a factor."""
+        """Return the number times a factor, a pair not normalized."""
+        if self.exponent is None and isinstance(self.digits, Pair) and isinstance(factor, Pair):
+            return pair.product(self.digits, factor)
         product = self.digits * factor
         return product if self.exponent is None else _scaled(product, self.exponent)
 
@@ -79,9 +81,9 @@ class Small:
 
 def _scaled(x: Number, k: Lane) -> Number:
     """Return x 2^k, each part rounded once; a kernel makes two steps of it only where one is not enough."""
-    trace = traced(k)
-    if not trace or not isinstance(x, Pair):
+    if not isinstance(x, Pair) or not traced(k):
         return pair.scaled(x, k)
+    trace = traced(k)
 
     def at_once() -> tuple[Lane, Lane]:
         power = trace.power(k)
@@ -90,7 +92,7 @@ def _scaled(x: Number, k: Lane) -> Number:
     def in_steps() -> tuple[Lane, Lane]:
         return trace.scaled(x.high, k), trace.scaled(x.low, k)
 
-    return Pair(*trace.rarely(k < _LOWEST_STEP, in_steps, at_once))
+    return Pair(*lanes.rarely(k < _LOWEST_STEP, in_steps, at_once))
 
 
 class Exp(Small):
@@ -134,31 +136,35 @@ def exp_near(x: Lane, *, closer: bool = False) -> tuple[Lane, Lane, Any]:
     return polynomial(terms, fused(k, -c.LN2_PAIR[0], x)), power, bits
 
 
-def _reduced(high: Lane, low: Lane) -> tuple[Lane, Pair]:
-    """Return (k, r) with high + low = k ln 2 + r, r a pair of about 0.35 at most."""
-    k = nearest(high, c.LOG2_E)
+def reduced(high: Lane, low: Lane, k: Lane) -> Pair:
+    """Return r with high + low = k ln 2 + r, for k nearest to high log2(e)."""
     first, second, third = c.LN2
     # k first is exact and so is the difference: it is at most 0.35 from x, and both end at 2^-42 or above.
     p, e = two_prod(k, -second)
     s, t = two_sum(fused(k, -first, high), p)
-    return k, Pair(*quick_sum(s, t + (e + fused(k, -third, low))))
+    return Pair(*quick_sum(s, t + (e + fused(k, -third, low))))
+
+
+def expm1_full(r: Pair) -> Pair:
+    """Return exp(r) - 1, |r| <= ln(2)/2, with an error of 2^-84 of exp(r)."""
+    tail = Pair(polynomial(c.EXP_FULL, r.high) * r.high, 0.0)
+    for n in range(_TERMS - 1, 1, -1):
+        # 1/n! is larger than what follows, and low parts may stay a few ulps of the high ones until the end.
+        factor = _INVERSE_FACTORIALS[n]
+        s, e = quick_sum(factor.high, tail.high)
+        tail = Pair(s, e + (factor.low + tail.low))
+        if n > 2:
+            p, e = two_prod(r.high, tail.high)
+            tail = Pair(p, e + fused(r.high, tail.low, r.low * tail.high))
+    return r + (r * r) * tail
 
 
 def _exp_pair(x: Pair, full: bool) -> Exp:
     under = x.high < _LOWEST_PAIR
     high, low = where(under, _LOWEST_PAIR, x.high), where(under, 0.0, x.low)
     if full:
-        k, r = _reduced(high, low)
-        tail = Pair(polynomial(c.EXP_FULL, r.high) * r.high, 0.0)
-        for n in range(_TERMS - 1, 1, -1):
-            # 1/n! is larger than what follows, and low parts may stay a few ulps of the high ones until the end.
-            factor = _INVERSE_FACTORIALS[n]
-            s, e = quick_sum(factor.high, tail.high)
-            tail = Pair(s, e + (factor.low + tail.low))
-            if n > 2:
-                p, e = two_prod(r.high, tail.high)
-                tail = Pair(p, e + fused(r.high, tail.low, r.low * tail.high))
-        less = r + (r * r) * tail
+        k = nearest(high, c.LOG2_E)
+        less = expm1_full(reduced(high, low, k))
         one = less + 1.0
     else:
         # As above, with what is below 2^-57 left out. r^2 P(r) is 0.06 at most, so a lane holds it to 2^-57.

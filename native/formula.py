@@ -61,7 +61,7 @@ class Formula:
     forms of rows; indexed: those that differ for a class index; alone: those that differ in a kernel of nothing else.
     cancels: quantities that cancel by their nature and get all digits there are. margin: the form as one of a margin,
     or of rows as the sum of such, which pairs of the format compute. hard: the form for labels 0 and 1, where that is
-    less effort and kernels therefore do it.
+    less effort and kernels therefore do it. logits: exps are taken beside the largest number of the row.
     """
 
     elements: Mapping[str, Callable[[Element], Number]] = field(default_factory=dict)
@@ -71,6 +71,7 @@ class Formula:
     cancels: frozenset[str] = frozenset()
     margin: Margin | None = None
     hard: Callable[[Element], Quick] | None = None
+    logits: bool = False
 
     @property
     def rows(self) -> bool:

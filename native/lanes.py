@@ -8,6 +8,7 @@ nothing here needs the fusion for its accuracy but `two_prod`, which NumPy split
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,15 @@ def where(mask: Mask, a: Lane, b: Lane) -> Lane:
     """Return a where the mask holds, b elsewhere."""
     trace = traced(mask, a, b)
     return trace.where(mask, a, b) if trace else np.where(mask, a, b)
+
+
+def rarely(mask: Mask, then: Callable[[], tuple[Lane, ...]], usual: Callable[[], tuple[Lane, ...]]) -> tuple[Lane, ...]:
+    """Return what `usual` gives where the mask holds nowhere; else what `then` gives, which is right everywhere.
+
+    NumPy takes the latter always.
+    """
+    trace = traced(mask)
+    return trace.rarely(mask, then, usual) if trace else then()
 
 
 def fused(a: Lane, b: Lane, c: Lane) -> Lane:

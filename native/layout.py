@@ -36,10 +36,11 @@ class Memory:
 class Layout:
     """What a kernel's arrays hold.
 
-    dtype: of x and of the results. labels: "" none, "index", "smoothed" (an index, and four float64: the label at the
-    index and elsewhere, as pairs), "plain" (in dtype), "blended" or "spread" (in dtype, and four float64, pairs c, d:
-    the label is c y + d, or c y + d (1-y)), "linear" (in dtype, and eight float64: the weights a and b of label 1, then
-    of label 0, as pairs), "lanes" or "pairs" (float64, one number an element), "two lanes" or "two pairs" (a and b).
+    dtype: of x and of the results. labels: "" none, "index", "smoothed" or "spared" (an index, and four float64: the
+    label at the index and elsewhere, as pairs, where that is not larger, or larger), "plain" (in dtype), "blended" or
+    "spread" (in dtype, and four float64, pairs c, d: the label is c y + d, or c y + d (1-y)), "linear" (in dtype, and
+    eight float64: the weights a and b of label 1, then of label 0, as pairs), "lanes" or "pairs" (float64, one number
+    an element), "two lanes" or "two pairs" (a and b).
     factor: "" none, or "one". value: "rounded", "averaged" (over the class axis, then rounded), or
     "lanes"/"pairs" of float64 that are rounded later, or "sums": a pair a group of cases.
     weights: what else results are multiplied with, "name:dtype" of their arrays. sample: one a case; cotangent: one a
@@ -56,6 +57,11 @@ class Layout:
     value: str
     weights: tuple[str, ...] = ()
     order: str = ""
+
+    @property
+    def smooths(self) -> bool:
+        """Whether labels are smoothed class indices."""
+        return self.labels in ("smoothed", "spared")
 
     @property
     def wide(self) -> bool:

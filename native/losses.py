@@ -94,6 +94,7 @@ class SoftmaxXent(Loss):
             "grad": Stage(categorical.indexed, categorical.xent_index_grad),
         },
         cancels=frozenset({"grad"}),
+        logits=True,
     )
     labels = "classes"
     options = ("weight", "label_smoothing", "smoothing", "ignore_index")

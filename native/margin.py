@@ -13,7 +13,7 @@ from typing import Any
 
 from . import doubledouble, floatfloat
 from .lanes import Lane, Mask, fused, negative, quick_sum, size, where
-from .pair import Pair
+from .pair import Pair, product
 
 
 def arithmetic(dtype: str) -> Any:
@@ -84,7 +84,7 @@ class Margins:
             self.loss, self.slope_of_loss, self.bend)  # fmt: skip
         x = ways[self.margin.derivative(q)]()
         if self.factor is not None and q != "value":
-            x = _product(x, Pair(*self.factor))
+            x = product(x, Pair(*self.factor))
         return x if self.margin.sign > 0.0 else -x
 
     def loss(self) -> Pair:
@@ -105,16 +105,16 @@ class Margins:
 
     def bend(self) -> Pair:
         """exp(m) / (1 + exp(m))^2 = u / (1 + u)^2."""
-        return _product(*self._probabilities())
+        return product(*self._probabilities())
 
     def half_square(self) -> Pair:
         """g^2/2 with g = 1 / (1 + exp(m)), the slope of the loss but for its sign."""
         g = self.slope_of_loss()
-        return _product(g, g).halved()
+        return product(g, g).halved()
 
     def slope_of_square(self) -> Pair:
         """The derivative of g^2/2: that of the loss times g (1 - g)."""
-        return _product(self.slope_of_loss(), self.bend())
+        return product(self.slope_of_loss(), self.bend())
 
     def _probabilities(self) -> tuple[Pair, Pair]:
         """Return 1/(1 + u), a quotient and its correction, and u/(1 + u)."""
@@ -126,15 +126,8 @@ class Margins:
                 inverse = 1.0 / total
                 rest = fused(-inverse, left + self.u.low, fused(-inverse, total, 1.0))
                 likely, odds = Pair(inverse, rest * inverse), self.u
-            self._both = likely, _product(odds, likely)
+            self._both = likely, product(odds, likely)
         return self._both
-
-
-def _product(a: Pair, b: Pair) -> Pair:
-    """Return a b, not normalized; a factor need not be, as long as its low part is small."""
-    high = a.high * b.high
-    low = fused(a.high, b.high, -high)
-    return Pair(high, fused(a.low, b.high, fused(a.high, b.low, low)))
 
 
 SOFTPLUS = Margin(lambda z, y: (-z, -1.0))

@@ -125,7 +125,7 @@ class Options:
             return name, np.array([keep.high, keep.low, more.high, more.low])
         a = self.smoothed(np.array([1.0, 0.0]), classes if index else 2)
         if index:
-            return "smoothed", np.stack([a.high, a.low], axis=1).reshape(-1)
+            return "smoothed" if a.high[0] >= a.high[1] else "spared", np.stack([a.high, a.low], axis=1).reshape(-1)
         b = (-a) + np.ones(2)
         return "linear", np.stack([a.high, a.low, b.high, b.low], axis=1).reshape(-1)
 

@@ -7,15 +7,15 @@ from typing import Any
 
 from llvmlite import ir
 
-from . import pair, scan, storage
-from .element import Element, Row
+from . import doubledouble, elementary, pair, scan, storage
+from .element import Element, Row, Uniform
 from .elementary import Small
 from .loops import Position, Variable, Whole, chunks, folded, masked
 from .operators import Lane
 from .pair import Number
 from .reader import Reader
 from .store import Store
-from .trace import I64
+from .trace import F64, I64
 
 #: sums of small terms below it are done again, scaled up
 _SMALL = 2.0**-900
@@ -36,16 +36,20 @@ class TracedRow(Row):
         outputs: tuple[Any, ...] = (),
         index: Whole | None = None,
         keeps: bool = False,
+        largest: Lane | None = None,
     ) -> None:
         """Take the index of the row; outputs: arrays with a result an element, which are fetched ahead.
 
         index: the class index that labels it, where that is not in memory. keeps: exps are kept for such results.
+        largest: the largest z, where no z is more than `scan.NEAR` below it: then no exp needs an exponent of its own.
         """
         self.trace, self.reader, self.memory = reader.trace, reader, reader.memory
         self.case, self.cancels, self.outputs, self.keeps = case, cancels, outputs, keeps
-        self.wide = reader.layout.wide
+        self.wide, self.largest = reader.layout.wide, largest
+        #: exps have exponents of their own
+        self.tails = self.wide and largest is None
         self._known: dict[str, Any] = {}
-        self._store = Store(self.trace, self.memory.scratch, self.wide)
+        self._store = Store(self.trace, self.memory.scratch, self.wide, self.tails)
         b = self.trace.builder
         self.base = b.mul(case, self.memory.classes)
         #: elements from this row to the next one; beyond the last there may be no memory, which is dear to find out
@@ -54,7 +58,7 @@ class TracedRow(Row):
         self.index = index
         #: where and what a smoothed label is: a class index, the label there, the label elsewhere
         self.smoothed: tuple[Whole, Number, Number] | None = None
-        if index is None and reader.layout.labels in ("index", "smoothed"):
+        if index is None and (reader.layout.labels == "index" or reader.layout.smooths):
             target = Whole(b.load(storage.address(self.trace, self.memory.labels[0], case, "int64"), typ=I64))
             if reader.layout.labels == "index":
                 self.index = target
@@ -78,6 +82,22 @@ class TracedRow(Row):
         place = Position(self.trace, i, self.trace.width, self.apart if mask is None else None)
         return self.reader.element(at, mask, self.scale.derivatives, self.cancels, place, fill)
 
+    @property
+    def uniform(self) -> Uniform | None:
+        """The labels, where one number is that of all classes but one."""
+        layout = self.reader.layout
+        if self.smoothed is None or layout.labels == "spared" or layout.weighs("class"):
+            return None
+        target, on, off = self.smoothed
+        b = self.trace.builder
+        others = Lane(self.trace, b.sitofp(b.sub(self.memory.classes, ir.Constant(I64, 1)), F64))
+        return Uniform(target, on, off, on + off * others)
+
+    @property
+    def shrink(self) -> float:
+        """A power of two; differences of logits times it do not overflow."""
+        return 0.5 if self.tails else 1.0
+
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """Return what `compute` gives, computed at its first use."""
         if name not in self._known:
@@ -97,6 +117,8 @@ class TracedRow(Row):
 
     def maximum(self) -> Lane:
         """Return the largest z, ignoring NaN."""
+        if self.largest is not None:
+            return self.largest
         return scan.largest(self.trace, self.memory, self.base, self.reader.layout.dtype)
 
     def positive(self) -> Lane:
@@ -118,6 +140,13 @@ class TracedRow(Row):
         if not self.wide:
             return z - m
         return pair.exact_sum(z, -m)
+
+    def exp(self, z: Any, m: Any) -> Small:
+        """Return exp(z - m) for z <= m."""
+        gap = self.gap(z, m)
+        if self.wide and not self.tails:
+            return Small(doubledouble.exp_pair(gap, full=self.cancels))
+        return elementary.exp(gap, full=self.cancels)
 
     def limit(self, m: Lane, value: Lane) -> Lane:
         """Return the value: rows with an infinite m are left to NumPy."""
@@ -203,7 +232,7 @@ class TracedRow(Row):
             for place, other in zip(sums, others, strict=True):
                 place.set(self._sum(place, masked(self.trace, mask, other(e), 0.0)))
 
-        if not self.wide:
+        if not self.tails:
             self.each(add, fill=float("-inf"))
             return Small(self._total(rest)), tuple(self._total(s) for s in sums)
         again = b.append_basic_block("again")

@@ -27,7 +27,7 @@ class Reader:
     def __init__(self, trace: Trace, memory: Memory, layout: Layout) -> None:
         """Take the arrays, and read here what is the same for all cases."""
         self.trace, self.memory, self.layout = trace, memory, layout
-        lengths = {"linear": 8, "smoothed": 4, "blended": 4, "spread": 4}
+        lengths = {"linear": 8, "smoothed": 4, "spared": 4, "blended": 4, "spread": 4}
         #: how labels are smoothed, see `Layout`
         self.table = self._pairs(memory.labels[1], lengths.get(layout.labels, 0))
         self._one = None
@@ -70,7 +70,7 @@ class Reader:
             weight = self._of_class(self.memory.weight, place, mask)
         if kind in ("", "index"):
             return ()
-        if kind == "smoothed":
+        if layout.smooths:
             return () if weight is None else (weight,)
         if kind in ("lanes", "pairs", "two lanes", "two pairs"):
             firsts = (0, 2) if kind.startswith("two") else (0,)

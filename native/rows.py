@@ -6,7 +6,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from . import pair, storage
+from . import pair, scan, storage
 from .element import Element
 from .elements import added, margin_of, margins
 from .formula import Stage
@@ -104,7 +104,18 @@ class Rows:
                 self.attempts.learn(self._computed(case, index)["value"])
 
     def _computed(self, case: Any, index: Whole | None) -> dict[str, Number]:
-        return _row(self.reader, self.program, case, index, self.count, self.total)
+        if not (self.program.layout.wide and self.program.formula.logits):
+            return _row(self.reader, self.program, case, index, self.count, self.total)
+        trace, memory, dtype = self.trace, self.memory, self.program.layout.dtype
+        base = trace.builder.mul(case, memory.classes)
+        largest, smallest = scan.extent(trace, memory, base, dtype)
+        near = (largest - smallest < scan.NEAR).code
+        with trace.builder.if_else(near, likely=True) as (usual, other):
+            with usual:
+                _row(self.reader, self.program, case, index, self.count, self.total, largest)
+            with other:
+                _row(self.reader, self.program, case, index, self.count, self.total)
+        return {}
 
 
 def _neurons(
@@ -145,13 +156,14 @@ def _neurons(
 
 
 def _row(
-    reader: Reader, program: Program, case: Any, index: Whole | None, count: Any, total: Variable | None
-) -> dict[str, Number]:
-    """Append one row; return its quantities that are one number a row, not weighed."""
+    reader: Reader, program: Program, case: Any, index: Whole | None, count: Any, total: Variable | None,
+    largest: Lane | None = None,
+) -> dict[str, Number]:  # fmt: skip
+    """Append one row; return its quantities that are one number a row, not weighed; largest: see `TracedRow`."""
     trace, memory = reader.trace, reader.memory
     outputs = tuple(output(memory, q) for q, stage in program.stages.items() if stage.vector)
     keeps = any(stage.vector and stage.keeps for stage in program.stages.values())
-    row = TracedRow(reader, case, program.cancels, outputs, index, keeps)
+    row = TracedRow(reader, case, program.cancels, outputs, index, keeps, largest)
     states: dict[Any, Any] = {}
     for stage in program.stages.values():
         if stage.prepare not in states:
@@ -160,7 +172,7 @@ def _row(
     numbers = {}
     for q, stage in program.stages.items():
         if not stage.vector:
-            x = numbers[q] = _number(reader, program, stage, case, states[stage.prepare])
+            x = numbers[q] = _number(row, program, stage, states[stage.prepare])
             x = x if row.scale.value is None else x * row.scale.value
             alone.add(x, write(trace, program, memory, q, case, x, None, total))
     if len(numbers) < len(program.stages):
@@ -169,15 +181,15 @@ def _row(
     return numbers
 
 
-def _number(reader: Reader, program: Program, stage: Stage, case: Any, state: Any) -> Number:
+def _number(row: TracedRow, program: Program, stage: Stage, state: Any) -> Number:
     """Append what a quantity is that is one number a row; with all digits, computed anew, where it cancels."""
     x = stage.finish(state)
     if stage.clear is None or program.cancels:
         return x
-    trace, b = reader.trace, reader.trace.builder
+    trace, b = row.trace, row.trace.builder
     places = [(part.code.type, slot(trace, part.code.type, part.code)) for part in parts_of(x)]
     with b.if_then(b.not_(stage.clear(state, x).code), likely=False):
-        again = stage.finish(stage.prepare(TracedRow(reader, case, True)))
+        again = stage.finish(stage.prepare(TracedRow(row.reader, row.case, True, largest=row.largest)))
         for (_, place), part in zip(places, parts_of(again), strict=True):
             b.store(part.code, place)
     return joined(tuple(Lane(trace, b.load(place, typ=kind)) for kind, place in places))

@@ -12,6 +12,9 @@ from .loops import chunks, folded, slot
 from .operators import Lane
 from .trace import F64, I1, I64, Trace
 
+#: numbers of a row that are at most so far apart have exps that are normal beside the largest, products of two too
+NEAR = 300.0
+
 
 def _widest(trace: Trace, dtype: str) -> tuple[Any, Trace]:
     """Return the type that numbers are compared in, and a trace of as many of them as two of its vectors hold."""
@@ -43,6 +46,28 @@ def largest(trace: Trace, memory: Memory, base: Any, dtype: str) -> Lane:
     chunks(wider, ir.Constant(I64, 0), memory.classes, larger)
     found = storage.widened(wider, b.load(best, typ=kind), "float64" if narrow is F64 else dtype)
     return folded(wider, found, lambda x, y: wider.where(x > y, x, y))  # type: ignore[no-any-return]
+
+
+def extent(trace: Trace, memory: Memory, base: Any, dtype: str) -> tuple[Lane, Lane]:
+    """Return the largest number of a row that begins at an index, and the smallest, ignoring NaN."""
+    b = trace.builder
+    narrow, wider = _widest(trace, dtype)
+    kind = ir.VectorType(narrow, wider.width)
+    ends = (">", float("-inf")), ("<", float("inf"))
+    best = [slot(trace, kind, ir.Constant(kind, [start] * wider.width)) for _, start in ends]
+
+    def farther(i: Any, mask: Any) -> None:
+        z = _numbers(wider, memory, b.add(base, i), dtype, mask)
+        for (how, start), place in zip(ends, best, strict=True):
+            x = z if mask is None else b.select(mask, z, wider.constant(start, kind))
+            seen = b.load(place, typ=kind)
+            b.store(b.select(b.fcmp_ordered(how, x, seen), x, seen), place)
+
+    chunks(wider, ir.Constant(I64, 0), memory.classes, farther)
+    found = "float64" if narrow is F64 else dtype
+    high, low = (storage.widened(wider, b.load(place, typ=kind), found) for place in best)
+    larger = folded(wider, high, lambda x, y: wider.where(x > y, x, y))
+    return larger, folded(wider, low, lambda x, y: wider.where(x < y, x, y))
 
 
 def negative(trace: Trace, memory: Memory, base: Any, dtype: str) -> Any:

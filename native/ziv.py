@@ -43,7 +43,8 @@ class Attempts:
 
     def _tried(self, case: Any, index: Whole | None, exp: float) -> tuple[Lane, Lane, Lane]:
         """Append the pass; return the value, times its weight, a bound of its error, and whether both may be used."""
-        if index is None and self.reader.layout.labels in ("index", "smoothed"):
+        layout = self.reader.layout
+        if index is None and (layout.labels == "index" or layout.smooths):
             address = storage.address(self.trace, self.memory.labels[0], case, "int64")
             index = Whole(self.trace.builder.load(address, typ=I64))
         sums, inside = self._sums(case, index)
@@ -91,7 +92,7 @@ class Attempts:
     def _labels(self, at: Any, i: Any, mask: Any, index: Whole | None) -> list[Lane]:
         """Return the labels of a vector of a row that numbers label."""
         labels = list(self.reader.labels(at, mask, i))
-        if self.reader.layout.labels == "smoothed":
+        if self.reader.layout.smooths:
             on, off = self.reader.table
             y = self.trace.where(Position(self.trace, i, self.trace.width) == index, on, off)
             labels = [y * labels[0]] if labels else [y]

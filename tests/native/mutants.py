@@ -72,8 +72,8 @@ MUTANTS = (
     Mutant(
         "zero times infinity",
         "categorical",
-        "        return pair.where(is_zero(y), 0.0, y * -self.row.gap(0.5 * e.z, 0.5 * self.m))",
-        "        return y * -self.row.gap(0.5 * e.z, 0.5 * self.m)",
+        "        return pair.where(is_zero(y), 0.0, y * self._gap(e.z))",
+        "        return y * self._gap(e.z)",
         "softmax_xent",
     ),
     Mutant(
@@ -100,12 +100,21 @@ MUTANTS = (
     ),
     Mutant(
         "smoothing at the target alone",
-        "passes",
-        "y = pair.where(e.at(target), on, off)",
-        "y = pair.where(e.at(target), on, 0.0 * on)",
+        "categorical",
+        "self.linear = sums[0] * u.off +",
+        "self.linear = sums[0] * 0.0 +",
         "smoothing",
         "numba",
     ),
+    Mutant(
+        "a smoothed label that is all there is",
+        "options",
+        'return "smoothed" if a.high[0] >= a.high[1] else "spared", np',
+        'return "smoothed", np',
+        "spared",
+        "numba",
+    ),
+    Mutant("far rows beside near ones", "columns", "far = (~near).code", "far = (near & ~near).code", "tail", "numba"),
     Mutant(
         "groups of a sum added up in part",
         "total",

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -121,9 +122,24 @@ def alone(native):
 
 
 def tail(native):
-    """1000 classes of which each exp is lost and their sum is not."""
+    """1000 classes of which each exp is lost and their sum is not, and a row of 4 among others."""
     x = np.concatenate([[0.0], np.full(999, -746.0)])[None]
-    return native.softmax_xent(x, np.array([0]))[0] != 1.04e-321
+    some = np.tile(Z[:1, [0, 1, 2, 0]], (9, 1))
+    some[3] = x[0, :4]
+    lost = native.softmax_xent(some, np.zeros(9, int))[3] != 5e-324
+    return lost or native.softmax_xent(x, np.array([0]))[0] != 1.04e-321
+
+
+def spared(native):
+    """Whether the loss is off by more than an ulp where smoothing leaves next to nothing to the class index."""
+    eps = 1 - 2.0**-53
+    z = np.random.default_rng(0).normal(0, 20, (300, 2))
+    got = native.softmax_xent(z, np.zeros(300, int), label_smoothing=eps, smoothing="K-1")
+    with mpmath.workprec(300):
+        rows = [[mpmath.mpf(float(x)) for x in row] for row in z]
+        want = [mpmath.log(mpmath.exp(a) + mpmath.exp(b)) - (1 - mpmath.mpf(eps)) * a - eps * b for a, b in rows]
+        off = [abs(x - exact) / float(np.spacing(float(exact))) for x, exact in zip(got.tolist(), want, strict=True)]
+    return max(off) > 1
 
 
 def soft_labels(native):
@@ -170,6 +186,7 @@ QUESTIONS = {
     "sum": running_sum,
     "alone": alone,
     "tail": tail,
+    "spared": spared,
     "soft labels": soft_labels,
 }
 
