@@ -180,13 +180,12 @@ class ArrayRow(Row):
         exponent = self._kept.exponent
         return Small(take(self._kept.digits, column), None if exponent is None else exponent[column])
 
-    def product(self, term: Callable[[Element], Small]) -> Small:
-        """Return products over the classes, (n, 1), digits normalized."""
-        factor = term(self.whole)
-        shape = self.block.x.shape
-        digits = _columns(factor.digits, shape)
-        exponent = np.zeros(shape) if factor.exponent is None else np.broadcast_to(factor.exponent, shape)
-        exponent = exponent.sum(axis=-1, keepdims=True)
+    def product(
+        self, term: Callable[[Element], Number], *others: Callable[[Element], Number]
+    ) -> tuple[Small, tuple[Number, ...]]:
+        """Return the product of a term in [1, 2] over the classes, (n, 1), digits normalized, and sums of others."""
+        digits = _columns(term(self.whole), self.block.x.shape)
+        exponent = np.zeros((len(self.block.x), 1))
         while pair.high(digits).shape[-1] > 1:
             even, odd, rest = _halves(digits)
             digits = even * odd
@@ -195,7 +194,7 @@ class ArrayRow(Row):
             size = np.frexp(np.where(np.isfinite(pair.high(digits)), pair.high(digits), 1.0))[1]
             digits = pair.scaled(digits, -size.astype(np.float64))
             exponent = exponent + size.sum(axis=-1, keepdims=True)
-        return Small(digits, np.clip(exponent, -2200.0, 1000.0))
+        return Small(digits, exponent), self.totals(*others)
 
 
 def _columns(x: Number, shape: tuple[int, ...]) -> Number:

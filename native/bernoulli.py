@@ -1,17 +1,20 @@
 """Formulas of K Bernoulli samples reduced to one (log-)likelihood.
 
-With the margins m = (2y-1) z the likelihood is prod_i g(m_i): each factor keeps its tail, and the product carries
-its exponent apart from its digits, so it underflows only where the true value does.
+With the margins m = (2y-1) z the likelihood is prod_i g(m_i). Its factors below 1/2 are one exp of a sum, and the
+product of the others carries its exponent apart from its digits, so it underflows only where the true value does.
 """
 
 from __future__ import annotations
 
-from . import pair
+from . import lanes, pair
 from .binary import Odds, odds
 from .element import Element, Row
-from .elementary import Small, log1p_small
+from .elementary import Small, exp, log1p_small
 from .lanes import Lane, where
-from .pair import Number
+from .pair import Number, Pair
+
+#: an exponent so far below those of float64 that all is 0
+_LOWEST = -2200.0
 
 
 def _sign(e: Element) -> Lane:
@@ -23,21 +26,28 @@ def _right(e: Element) -> tuple[Odds, Lane]:
     return odds(e), _sign(e) * e.z >= 0.0
 
 
-def _factor(e: Element, hit: bool) -> Small:
-    """g(m), or g(-m) where not `hit`: 1/(1+u) on one side, u/(1+u) on the other."""
+def _miss(e: Element) -> Small:
+    """g(-m): u/(1+u) for m >= 0, else 1/(1+u)."""
     s, right = _right(e)
-    digits = pair.where(right if hit else ~right, s.inverse, s.u.digits * s.inverse) + 0.0 * _sign(e)
-    if s.u.exponent is None:
-        return Small(digits)
-    return Small(digits, where(right if hit else ~right, 0.0, s.u.exponent))
+    digits = pair.where(right, s.u.digits * s.inverse, s.inverse) + 0.0 * _sign(e)
+    return Small(digits, None if s.u.exponent is None else where(right, s.u.exponent, 0.0))
+
+
+def _line(e: Element) -> Number:
+    """|m| where m < 0, else 0."""
+    m = _sign(e) * e.z
+    return where(m > 0.0, 0.0, -m)
 
 
 class Likelihood:
-    """The product of a row."""
+    """The product of a row: with u = exp(-|m|) all g(m) are 1/(1 + u), times u where m < 0."""
 
     def __init__(self, row: Row) -> None:
         """Multiply over the row."""
-        self.product: Small = row.product(lambda e: _factor(e, True))
+        whole, (line,) = row.product(lambda e: odds(e).u.coarse + 1.0, _line)
+        hits = exp(-line)
+        exponent = -whole.exponent if hits.exponent is None else hits.exponent - whole.exponent  # type: ignore[operator]
+        self.product = Small(hits.digits / whole.digits, where(exponent < _LOWEST, _LOWEST, exponent))
 
 
 def likelihood(s: Likelihood) -> Number:
@@ -47,7 +57,7 @@ def likelihood(s: Likelihood) -> Number:
 
 def likelihood_grad(s: Likelihood, e: Element) -> Number:
     """dL/dz_i = L (y_i - g(z_i)) = (2y_i-1) L g(-m_i)."""
-    miss = _factor(e, False)
+    miss = _miss(e)
     return _scaled(s.product, miss, e.weighted(_sign(e)))
 
 
@@ -56,10 +66,13 @@ def likelihood_hess(s: Likelihood, e: Element) -> Number:
     o, right = _right(e)
     short = o.u.minus_one * o.inverse
     skew = pair.where(right, short, -short)
-    return _scaled(s.product, _factor(e, False), e.weighted(skew))
+    return _scaled(s.product, _miss(e), e.weighted(skew))
 
 
 def _scaled(product: Small, miss: Small, factor: Number) -> Number:
+    """Return a product of three, rounded once where it may be subnormal in its format."""
+    if not isinstance(product.digits, Pair) and lanes.traced(product.digits):
+        return product.value * (miss.digits * factor)
     digits = product.digits * (miss.digits * factor)
     exponent = product.exponent if miss.exponent is None else product.exponent + miss.exponent
     return Small(digits, exponent).value
@@ -68,17 +81,13 @@ def _scaled(product: Small, miss: Small, factor: Number) -> Number:
 def log_likelihood(row: Row) -> Number:
     """sum_i log g(m_i), all terms <= 0; subtracted from +0 so that certainty gives +0."""
 
-    def linear(e: Element) -> Number:
-        m = _sign(e) * e.z
-        return where(m > 0.0, 0.0, -m)
-
-    tail, (rest,) = row.small_total(lambda e: log1p_small(odds(e).u), linear)
+    tail, (rest,) = row.small_total(lambda e: log1p_small(odds(e).u), _line)
     return 0.0 - (tail.value + rest)
 
 
 def log_likelihood_grad(row: Row, e: Element) -> Number:
     """y_i - g(z_i) = (2y_i-1) g(-m_i)."""
-    miss = _factor(e, False)
+    miss = _miss(e)
     return miss.times(e.weighted(_sign(e)))
 
 

@@ -168,5 +168,7 @@ class Row(Protocol):
     def kept(self, e: Element) -> Small:
         """Return what `small_total` computed for this element and was told to keep."""
 
-    def product(self, term: Callable[[Element], Small]) -> Small:
-        """Return the product of a positive term over the row."""
+    def product(
+        self, term: Callable[[Element], Number], *others: Callable[[Element], Number]
+    ) -> tuple[Small, tuple[Number, ...]]:
+        """Return the product of a term in [1, 2] over the row, and the sums of other terms, in one pass."""

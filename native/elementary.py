@@ -146,17 +146,20 @@ def reduced(high: Lane, low: Lane, k: Lane) -> Pair:
 
 
 def expm1_full(r: Pair) -> Pair:
-    """Return exp(r) - 1, |r| <= ln(2)/2, with an error of 2^-84 of exp(r)."""
+    """Return exp(r) - 1, |r| <= ln(2)/2, with an error of 2^-84 of exp(r); not normalized."""
     tail = Pair(polynomial(c.EXP_FULL, r.high) * r.high, 0.0)
     for n in range(_TERMS - 1, 1, -1):
         # 1/n! is larger than what follows, and low parts may stay a few ulps of the high ones until the end.
         factor = _INVERSE_FACTORIALS[n]
         s, e = quick_sum(factor.high, tail.high)
-        tail = Pair(s, e + (factor.low + tail.low))
+        low = e + (factor.low + tail.low)
         if n > 2:
-            p, e = two_prod(r.high, tail.high)
-            tail = Pair(p, e + fused(r.high, tail.low, r.low * tail.high))
-    return r + (r * r) * tail
+            p, e = two_prod(r.high, s)
+            s, low = p, fused(r.high, low, fused(r.low, s, e))
+        tail = Pair(s, low)
+    more = pair.product(pair.product(r, r), tail)
+    s, e = quick_sum(r.high, more.high)
+    return Pair(s, e + (r.low + more.low))
 
 
 def _exp_pair(x: Pair, full: bool) -> Exp:

@@ -13,6 +13,7 @@ from .elementary import Small
 from .loops import Position, Variable, Whole, chunks, folded, masked
 from .operators import Lane
 from .pair import Number
+from .products import Product
 from .reader import Reader
 from .store import Store
 from .trace import F64, I64
@@ -262,34 +263,17 @@ class TracedRow(Row):
         """Return what was kept of a vector of elements, or of element 0."""
         return e.once("kept", lambda: self._store.read(e))  # type: ignore[no-any-return]
 
-    def product(self, term: Callable[[Element], Small]) -> Small:
-        """Return the product of a positive term, its digits near 1."""
-        width = self.trace.width
-        digits = Variable(self.trace, self.wide, 1.0, width)
-        exponent = Variable(self.trace, False, 0.0, width)
+    def product(
+        self, term: Callable[[Element], Number], *others: Callable[[Element], Number]
+    ) -> tuple[Small, tuple[Number, ...]]:
+        """Return the product of a term in [1, 2], its digits near 1, and sums of other terms, in one pass."""
+        product = Product(self.trace, self.wide)
+        sums = [Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width) for _ in others]
 
         def times(e: Element, mask: Any) -> None:
-            factor = term(e)
-            product = digits.get() * masked(self.trace, mask, factor.digits, 1.0)
-            kept, size = self._normalized(product)
-            digits.set(kept)
-            if factor.exponent is not None:
-                size = size + masked(self.trace, mask, factor.exponent, 0.0)
-            exponent.set(exponent.get() + size)
+            product.times(masked(self.trace, mask, term(e), 1.0))
+            for place, other in zip(sums, others, strict=True):
+                place.set(self._sum(place, masked(self.trace, mask, other(e), 0.0)))
 
         self.each(times)
-        power = folded(self.trace, exponent.get(), lambda a, b: a + b)
-
-        def join(a: Number, b: Number) -> Number:
-            nonlocal power
-            product, size = self._normalized(a * b)
-            power = power + (size if not isinstance(size.code.type, ir.VectorType) else
-                             folded(self.trace, size, lambda c, d: c + d))  # fmt: skip
-            return product
-
-        whole = folded(self.trace, digits.get(), join)
-        return Small(whole, self.trace.where(power < -2200.0, -2200.0, power))
-
-    def _normalized(self, x: Number) -> tuple[Number, Lane]:
-        _, size = self.trace.split_exponent(pair.high(x))
-        return pair.scaled(x, -size), size
+        return product.folded(), tuple(self._total(place) for place in sums)

@@ -251,7 +251,7 @@ def test_doctests(module):
 #: the modules that compile: imported at the first call, never with the package
 COMPILING = {
     *("trace", "storage", "loops", "passes", "store", "reader", "results", "elements", "mass", "columns", "rows"),
-    *("side", "hot", "scan", "ziv", "emit", "verify", "kernels"),
+    *("side", "products", "hot", "scan", "ziv", "emit", "verify", "kernels"),
 }
 
 
