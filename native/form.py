@@ -169,7 +169,10 @@ class Loss(Form):
         grad_out: npt.ArrayLike | None = None,
         **options: object,
     ) -> Call:
-        """Return a checked, reusable call on these buffers; out is the pair (value, gradient)."""
+        """Return a checked, reusable call on these buffers; out is the pair (value, gradient).
+
+        It computes with the implementation of its first use, see `using`.
+        """
         return Call.of_pair(self, z, y, reduction, threads, grad_out, options, out)
 
 
@@ -247,5 +250,8 @@ class Block(Form):
         grad_out: npt.ArrayLike | None = None,
         **options: object,
     ) -> Call:
-        """Return a checked, reusable call on this buffer; out is the pair (value, gradient)."""
+        """Return a checked, reusable call on this buffer; out is the pair (value, gradient).
+
+        It computes with the implementation of its first use, see `using`.
+        """
         return Call.of_pair(self, x, None, reduction, threads, grad_out, options, out)

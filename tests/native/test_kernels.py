@@ -66,6 +66,17 @@ def test_float32_is_computed_in_float32(name):
     assert re.search(r"vfn?m(add|sub)\d+ps\s+.*%[yz]mm", text)
 
 
+def test_constants_of_a_rare_branch_are_not_put_aside_in_the_usual_one():
+    """Of the blocks with divisions the shortest is the usual one: it writes next to nothing to the stack."""
+    name = kernels.name_of("sigmoid", "", ("value",), "float64", "", "", "rounded")
+    blocks = re.split(r"^\S+:.*$", assembly(name), flags=re.M)
+    usual = min((block for block in blocks if re.search(r"\tvdivpd\s.*%[yz]mm", block)), key=len)
+    computed = re.findall(r"\tv(?:f|add|sub|mul|div)\w*pd\s.*%[yz]mm", usual)
+    put_aside = re.findall(r"\tvmova\w+\s+%[yz]mm\d+, \d*\(%rsp\)", usual)
+    assert len(computed) > 60
+    assert len(put_aside) < len(computed) / 8
+
+
 @pytest.mark.parametrize("register", [0, 8, 16])
 def test_code_for_other_processors(register):
     """Kernels for a target without permutations, with AVX2, and with AVX-512, which need not be this machine's."""
