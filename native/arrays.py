@@ -73,7 +73,7 @@ class ArrayRow(Row):
 
     @property
     def uniform(self) -> None:
-        """No labels: they are an array."""
+        """None: labels are an array."""
 
     @property
     def shrink(self) -> float:

@@ -6,12 +6,12 @@ product of the others carries its exponent apart from its digits, so it underflo
 
 from __future__ import annotations
 
-from . import lanes, pair
+from . import pair
 from .binary import Odds, odds
 from .element import Element, Row
-from .elementary import Small, exp, log1p_small
+from .elementary import Small, exp_apart, log1p_small
 from .lanes import Lane, where
-from .pair import Number, Pair
+from .pair import Number
 
 #: an exponent so far below those of float64 that all is 0
 _LOWEST = -2200.0
@@ -45,8 +45,8 @@ class Likelihood:
     def __init__(self, row: Row) -> None:
         """Multiply over the row."""
         whole, (line,) = row.product(lambda e: odds(e).u.coarse + 1.0, _line)
-        hits = exp(-line)
-        exponent = -whole.exponent if hits.exponent is None else hits.exponent - whole.exponent  # type: ignore[operator]
+        hits = exp_apart(-line)
+        exponent = hits.exponent - whole.exponent  # type: ignore[operator]
         self.product = Small(hits.digits / whole.digits, where(exponent < _LOWEST, _LOWEST, exponent))
 
 
@@ -70,9 +70,6 @@ def likelihood_hess(s: Likelihood, e: Element) -> Number:
 
 
 def _scaled(product: Small, miss: Small, factor: Number) -> Number:
-    """Return a product of three, rounded once where it may be subnormal in its format."""
-    if not isinstance(product.digits, Pair) and lanes.traced(product.digits):
-        return product.value * (miss.digits * factor)
     digits = product.digits * (miss.digits * factor)
     exponent = product.exponent if miss.exponent is None else product.exponent + miss.exponent
     return Small(digits, exponent).value

@@ -102,7 +102,7 @@ class Softmax(Block):
             "hess": Stage(shares.Lead, shares.softmax_hess),
             "vjp": Stage(shares.Cotangent, shares.softmax_vjp),
         },
-        alone={"value": Stage(shares.Shares, shares.share)},
+        alone={"value": Stage(shares.Shares, shares.softmax)},
         cancels=frozenset({"hess", "vjp"}),
         logits=True,
     )

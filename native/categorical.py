@@ -139,7 +139,8 @@ def xent(s: Softmax) -> Number:
     log = s.mass * log1p(s.beyond)
     if s.rest.exponent is not None:  # the mass multiplies the digits of a tail before they are scaled
         log = pair.where(s.rest.exponent < 0.0, s.rest.times(s.mass), log)
-    return s.linear * (1.0 / s.row.shrink) + log
+    # The last term is 0, and NaN where one class is all there is and has no limit.
+    return s.linear * (1.0 / s.row.shrink) + log + s.row.gap(s.m, s.m)
 
 
 def xent_near(s: Sums) -> Near:

@@ -139,6 +139,7 @@ def _vector(
         return
     largest, smallest = Columns(reader, case, base, mask, False, False).extent()
     near = largest - smallest < scan.NEAR
+    # Rows that are not near get something, which is replaced.
     _computed(reader, program, case, base, mask, count, total, largest, near.code)
     far = (~near).code if mask is None else trace.builder.and_((~near).code, mask)
     with trace.builder.if_then(trace.any(Lane(trace, far)), likely=False):

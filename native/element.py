@@ -135,7 +135,7 @@ class Row(Protocol):
         """Return z - m, exactly where numbers are pairs; 0 where both are the same infinity."""
 
     def exp(self, z: Lane, m: Lane) -> Small:
-        """Return exp(z - m) for z <= m."""
+        """Return exp(z - m) for z <= m; with an exponent where numbers are pairs and may be far below 1."""
 
     def label(self, e: Element) -> Number:
         """Return the label of an element; 1 at the class index and 0 elsewhere where there is one."""

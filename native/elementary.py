@@ -125,6 +125,16 @@ def exp(x: Number, *, full: bool = False) -> Exp:
     return Exp(trace.raised(digits, k), None, where(k == 0.0, less, trace.raised(digits, k) - 1.0))
 
 
+def exp_apart(x: Number) -> Small:
+    """Return exp(x) with an exponent of its own, x <= 0, to 2^-84 for pairs, 2^-45 for lanes of a kernel."""
+    if isinstance(x, Pair):
+        return exp(x, full=True)
+    x = where(x < _LOWEST_PAIR, _LOWEST_PAIR, x)
+    k = nearest(x, c.LOG2_E)
+    r = fused(k, -c.LN2[1], fused(k, -c.LN2[0], x))
+    return Small(polynomial((1.0, 1.0, *c.EXP_LANE), r) if traced(x) else np.exp(r), k)
+
+
 def exp_near(x: Lane, *, closer: bool = False) -> tuple[Lane, Lane, Any]:
     """Return (d, 2^k) of a kernel's lanes with d 2^k = exp(x), |x| < 709, and what says that it was.
 
@@ -170,7 +180,7 @@ def _exp_pair(x: Pair, full: bool) -> Exp:
         less = expm1_full(reduced(high, low, k))
         one = less + 1.0
     else:
-        # As above, with what is below 2^-57 left out. r^2 P(r) is 0.06 at most, so a lane holds it to 2^-57.
+        # As in `expm1_full`, with what is below 2^-57 left out. r^2 P(r) is 0.06 at most, so a lane holds it to 2^-57.
         k = nearest(high, c.LOG2_E)
         first, second, _ = c.LN2
         p = k * second

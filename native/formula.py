@@ -59,9 +59,9 @@ class Formula:
 
     elements: quantity -> function of an Element, for forms of single elements. stages: quantity -> Stage, for
     forms of rows; indexed: those that differ for a class index; alone: those that differ in a kernel of nothing else.
-    cancels: quantities that cancel by their nature and get all digits there are. margin: the form as one of a margin,
-    or of rows as the sum of such, which pairs of the format compute. hard: the form for labels 0 and 1, where that is
-    less effort and kernels therefore do it. logits: exps are taken beside the largest number of the row.
+    cancels: quantities that cancel by their nature, or add up errors, and get all digits there are. margin: the form as
+    one of a margin, or of rows as the sum of such, which pairs of the format compute. hard: the form for labels 0 and
+    1, where that is less effort and kernels therefore do it. logits: exps are taken beside the row's largest number.
     """
 
     elements: Mapping[str, Callable[[Element], Number]] = field(default_factory=dict)

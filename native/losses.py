@@ -249,7 +249,8 @@ class BernoulliLikelihood(Loss):
             "value": Stage(bernoulli.Likelihood, bernoulli.likelihood, False),
             "grad": Stage(bernoulli.Likelihood, bernoulli.likelihood_grad),
             "hess": Stage(bernoulli.Likelihood, bernoulli.likelihood_hess),
-        }
+        },
+        cancels=frozenset({"value", "grad", "hess"}),  # nothing does, but the errors of K factors add up
     )
     labels = "bits"
     rows = True

@@ -47,7 +47,8 @@ class Margin:
 class Margins:
     """A vector of margins.
 
-    With u = exp(-|m|) a logarithm of 1 + u loses nothing; where there is none, exp(m) takes less: `direct`.
+    The loss is made of u = exp(-|m|), so that the logarithm of 1 + u loses nothing. What needs no logarithm is made of
+    exp(m), whatever the sign of m, which takes less: `direct`.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Margins:
         return Pair(s, e + log.low)
 
     def slope_of_loss(self) -> Pair:
-        """-m' / (1 + exp(m)): -m' times 1/(1 + u) for m < 0, else u/(1 + u)."""
+        """-m' / (1 + exp(m)); of u: -m' times 1/(1 + u) for m < 0, else u/(1 + u)."""
         g, other = self._probabilities()
         if not self.direct:
             below = negative(self.m)
@@ -104,7 +105,7 @@ class Margins:
         return Pair(-self.slope * g.high, -self.slope * g.low)
 
     def bend(self) -> Pair:
-        """exp(m) / (1 + exp(m))^2 = u / (1 + u)^2."""
+        """exp(m) / (1 + exp(m))^2, the same of u."""
         return product(*self._probabilities())
 
     def half_square(self) -> Pair:
@@ -117,16 +118,16 @@ class Margins:
         return product(self.slope_of_loss(), self.bend())
 
     def _probabilities(self) -> tuple[Pair, Pair]:
-        """Return 1/(1 + u), a quotient and its correction, and u/(1 + u)."""
+        """Return 1/(1 + v), a quotient and its correction, and v/(1 + v): v = exp(m) where `direct`, else u."""
         if self._both is None:
             if self.direct:
-                likely, odds = self.functions.logistic(self.m)
+                share, odds = self.functions.logistic(self.m)
             else:
                 total, left = quick_sum(1.0, self.u.high)
                 inverse = 1.0 / total
                 rest = fused(-inverse, left + self.u.low, fused(-inverse, total, 1.0))
-                likely, odds = Pair(inverse, rest * inverse), self.u
-            self._both = likely, product(odds, likely)
+                share, odds = Pair(inverse, rest * inverse), self.u
+            self._both = share, product(odds, share)
         return self._both
 
 

@@ -17,7 +17,7 @@ Number = Any
 
 
 class Pair:
-    """high + low, with |low| at most half an ulp of high."""
+    """high + low, with |low| at most half an ulp of high, or a few ulps where it is said not to be normalized."""
 
     __slots__ = ("high", "low")
     #: NumPy arrays leave mixed operations to this class
@@ -138,7 +138,10 @@ def coarse(x: Number, k: Lane) -> Number:
 
 
 class Product(Pair):
-    """A product; nearest: as one lane, which takes less than to round the pair. None on NumPy, which fuses nothing."""
+    """A product that has been computed last. nearest: as one lane, which takes less than to round the pair.
+
+    None on NumPy, which fuses nothing. What is made of the product has no such lane.
+    """
 
     __slots__ = ("nearest",)
 

@@ -13,7 +13,7 @@ from .elementary import Small
 from .loops import Position, Variable, Whole, chunks, folded, masked
 from .operators import Lane
 from .pair import Number
-from .products import Product
+from .products import Running
 from .reader import Reader
 from .store import Store
 from .trace import F64, I64
@@ -42,7 +42,7 @@ class TracedRow(Row):
         """Take the index of the row; outputs: arrays with a result an element, which are fetched ahead.
 
         index: the class index that labels it, where that is not in memory. keeps: exps are kept for such results.
-        largest: the largest z, where no z is more than `scan.NEAR` below it: then no exp needs an exponent of its own.
+        largest: the largest z, where all z are less than `scan.NEAR` below it: then no exp needs its own exponent.
         """
         self.trace, self.reader, self.memory = reader.trace, reader, reader.memory
         self.case, self.cancels, self.outputs, self.keeps = case, cancels, outputs, keeps
@@ -85,7 +85,10 @@ class TracedRow(Row):
 
     @property
     def uniform(self) -> Uniform | None:
-        """The labels, where one number is that of all classes but one."""
+        """The labels, where one number is that of all classes but one.
+
+        A class index that smoothing leaves less than the others cancels in sums that are made of this.
+        """
         layout = self.reader.layout
         if self.smoothed is None or layout.labels == "spared" or layout.weighs("class"):
             return None
@@ -267,7 +270,7 @@ class TracedRow(Row):
         self, term: Callable[[Element], Number], *others: Callable[[Element], Number]
     ) -> tuple[Small, tuple[Number, ...]]:
         """Return the product of a term in [1, 2], its digits near 1, and sums of other terms, in one pass."""
-        product = Product(self.trace, self.wide)
+        product = Running(self.trace, self.wide)
         sums = [Variable(self.trace, self.wide or self.cancels, 0.0, self.trace.width) for _ in others]
 
         def times(e: Element, mask: Any) -> None:

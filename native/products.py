@@ -15,7 +15,7 @@ from .trace import Trace
 _LARGE = 2.0**400
 
 
-class Product:
+class Running:
     """A product of vectors of numbers in [1, 2]: digits and an exponent a lane."""
 
     def __init__(self, trace: Trace, wide: bool) -> None:

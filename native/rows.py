@@ -115,6 +115,7 @@ class Rows:
                 _row(self.reader, self.program, case, index, self.count, self.total, largest)
             with other:
                 _row(self.reader, self.program, case, index, self.count, self.total)
+        assert self.attempts is None  # which alone needs what was computed
         return {}
 
 

@@ -12,7 +12,7 @@ from .loops import chunks, folded, slot
 from .operators import Lane
 from .trace import F64, I1, I64, Trace
 
-#: numbers of a row that are at most so far apart have exps that are normal beside the largest, products of two too
+#: numbers of a row that are less than that apart have exps that are normal beside the largest, products of two too
 NEAR = 300.0
 
 

@@ -23,23 +23,18 @@ class Shares:
         self.inverse: Number = 1.0 / total.value
 
 
-def share(s: Shares, e: Element) -> Number:
-    """p_k = e_k / S."""
-    return s.row.kept(e).times(e.weighted(s.inverse))
-
-
-def softmax(s: Softmax, e: Element) -> Number:
+def softmax(s: Softmax | Shares, e: Element) -> Number:
     """p_k = e_k / S."""
     return s.row.kept(e).times(e.weighted(s.inverse))
 
 
 class LogShares:
-    """A row with the logarithm of the sum of all e_k, alone and beside the largest logit."""
+    """A row with the logarithm of the sum of all e_k; both: that logarithm and the largest logit in one number."""
 
     def __init__(self, row: Row) -> None:
         """Reduce the row."""
-        self.row, self.log = row, plain(row).log_total()
-        self.m: Lane = plain(row).m
+        s = plain(row)
+        self.row, self.m, self.log = row, s.m, s.log_total()
         self.both: Number = self.log + self.m
 
 
@@ -49,15 +44,17 @@ def log_softmax(s: LogShares, e: Element) -> Number:
     if not isinstance(log, Pair):
         return s.row.gap(e.z, s.m) - log
 
-    def apart() -> tuple[Lane, Lane]:
-        x = s.row.gap(e.z, s.m) - log
-        return x.high, x.low
+    small = ~(log.high >= lanes.size(s.m) * _BESIDE)
 
     def together() -> tuple[Lane, Lane]:
         x = pair.exact_sum(e.z, -both.high)
         return x.high, x.low - both.low
 
-    small = ~(log.high >= lanes.size(s.m) * _BESIDE)
+    def apart() -> tuple[Lane, Lane]:
+        # Of rows side by side each gets what it would get alone.
+        x = pair.where(small, s.row.gap(e.z, s.m) - log, Pair(*together()))
+        return x.high, x.low
+
     return Pair(*lanes.rarely(small, apart, together))
 
 

@@ -190,6 +190,27 @@ def test_product_of_many_samples_keeps_its_exponent(oracle, ulps):
     assert ulps.error(native.bernoulli_likelihood.grad(z, y)[0, 7], grad[7][0], "float64") <= 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("z", [0.34, 0.98, -0.34])
+def test_product_of_equal_samples_adds_up_no_errors(oracle, ulps, z, dtype):
+    """Of equal factors all errors are the same, and do not cancel."""
+    x = np.full((1, 100 if dtype == "float32" else 600), z, dtype)
+    y = np.ones(x.shape, dtype)
+    value, grad, hess = oracle("bernoulli_likelihood", x[0].astype(float), y[0].astype(float), dtype)
+    form, bound = native.bernoulli_likelihood, 0.51 if dtype == "float32" else 1.0
+    assert value[0] > 1e-300
+    assert ulps.error(form(x, y)[0], value[0], dtype) <= bound
+    assert ulps.error(form.grad(x, y)[0, 7], grad[7][0], dtype) <= bound
+    assert ulps.error(form.hess_diag(x, y)[0, 7], hess[7][0], dtype) <= bound
+
+
+def test_a_likelihood_below_float64_times_a_weight():
+    x = np.array([[-360.0, -360.0, 2.0]], np.float32)
+    got = native.bernoulli_likelihood(x, np.ones(x.shape), sample_weight=np.array([1e300]))[0]
+    exact = np.float32(1e300 * np.exp(-360.0) * np.exp(-360.0) / (1 + np.exp(-2.0)))
+    assert abs(got - exact) <= np.spacing(exact)
+
+
 @pytest.mark.parametrize("spec", SCALARS + ROWS, ids=name)
 def test_oracle_derivatives_are_derivatives(oracle, spec):
     """The exact gradient is the numerical derivative of the exact value, the second that of the gradient."""

@@ -72,6 +72,7 @@ ROWS = [
     ("softmax_xent", [-inf, 0.0], [0.5, 0.5], inf, [-0.5, 0.5]),
     ("softmax_xent", [nan, 0.0], [0.0, 1.0], nan, [nan, nan]),
     ("softmax_xent", [1.0, 0.0], [nan, 1.0], nan, [nan, nan]),
+    ("softmax_xent", [nan], [0.0], nan, [nan]),
     ("softmax_xent", [inf, 0.0], [0.0, 0.0], 0, [0, 0]),
     ("prob_xent", [1.0, 0.0], 0, 0, [-1, 0]),
     ("prob_xent", [1.0, 0.0], 1, inf, [0, -inf]),
