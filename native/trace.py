@@ -50,7 +50,7 @@ class Trace:
         register: float32 in a register that one instruction of x86 permutes, 8 or 16; 0 where there is none.
         """
         self.builder, self.width, self.register = builder, width, register
-        self._constants: dict[str, Any] = {}
+        self._constants: dict[tuple[float, int, bool], Any] = {}
 
     def constant(self, x: float, like: Any) -> Any:
         """Return a constant of a type of float64 or float32."""
@@ -64,18 +64,14 @@ class Trace:
         """
         if not isinstance(like, ir.VectorType) or x in (0.0, 1.0, -1.0):
             return self.constant(x, like)
-        return self._remembered(self.constant(x, like))
-
-    def _remembered(self, constant: Any) -> Any:
-        """Return a constant, read from memory."""
-        b, key = self.builder, str(constant)
+        b, key = self.builder, (x, like.count, like.element == F32)
         if key not in self._constants:
             with b.goto_entry_block():
-                place = b.alloca(constant.type)
-                b.store(constant, place)
+                place = b.alloca(like)
+                b.store(self.constant(x, like), place)
                 barrier(b, place)
             self._constants[key] = place
-        return b.load(self._constants[key], typ=constant.type)
+        return b.load(self._constants[key], typ=like)
 
     def splat(self, code: Any, count: int) -> Any:
         """Return a vector of equal elements."""
