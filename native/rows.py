@@ -104,7 +104,8 @@ class Rows:
                 self.attempts.learn(self._computed(case, index)["value"])
 
     def _computed(self, case: Any, index: Whole | None) -> dict[str, Number]:
-        if not (self.program.layout.wide and self.program.formula.logits):
+        # Rows that are not one-hot beside such that are get one way only: two ways of each take long to compile.
+        if not (self.program.layout.wide and self.program.formula.logits) or self.program.hot:
             return _row(self.reader, self.program, case, index, self.count, self.total)
         trace, memory, dtype = self.trace, self.memory, self.program.layout.dtype
         base = trace.builder.mul(case, memory.classes)
