@@ -59,6 +59,11 @@ class Layout:
     order: str = ""
 
     @property
+    def indexed(self) -> bool:
+        """Whether labels are class indices, smoothed or not."""
+        return self.labels == "index" or self.smooths
+
+    @property
     def smooths(self) -> bool:
         """Whether labels are smoothed class indices."""
         return self.labels in ("smoothed", "spared")

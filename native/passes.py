@@ -59,7 +59,7 @@ class TracedRow(Row):
         self.index = index
         #: where and what a smoothed label is: a class index, the label there, the label elsewhere
         self.smoothed: tuple[Whole, Number, Number] | None = None
-        if index is None and (reader.layout.labels == "index" or reader.layout.smooths):
+        if index is None and reader.layout.indexed:
             target = Whole(b.load(storage.address(self.trace, self.memory.labels[0], case, "int64"), typ=I64))
             if reader.layout.labels == "index":
                 self.index = target
@@ -123,7 +123,7 @@ class TracedRow(Row):
         """Return the largest z, ignoring NaN."""
         if self.largest is not None:
             return self.largest
-        return scan.largest(self.trace, self.memory, self.base, self.reader.layout.dtype)
+        return scan.extent(self.trace, self.memory, self.base, self.reader.layout.dtype)[0]
 
     def positive(self) -> Lane:
         """Return 0 where all z are at least 0, else NaN."""

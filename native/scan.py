@@ -22,34 +22,18 @@ def _widest(trace: Trace, dtype: str) -> tuple[Any, Trace]:
     return narrow, Trace(trace.builder, trace.width * 64 // (32 if narrow != F64 else 64))
 
 
-def _numbers(wider: Trace, memory: Memory, at: Any, dtype: str, mask: Any, fill: float = 0.0) -> Any:
+def _numbers(wider: Trace, memory: Memory, at: Any, dtype: str, mask: Any) -> Any:
     """Return a vector of numbers as they are compared."""
     read = storage.raw if dtype in ("float32", "float64") else storage.load
-    found = read(wider, memory.x, at, dtype, wider.width, mask, fill)
+    found = read(wider, memory.x, at, dtype, wider.width, mask)
     return found.code if isinstance(found, Lane) else found
 
 
-def largest(trace: Trace, memory: Memory, base: Any, dtype: str) -> Lane:
-    """Return the largest number of a row that begins at an index, ignoring NaN."""
-    b = trace.builder
-    narrow, wider = _widest(trace, dtype)
-    # No comparison waits for the one before.
-    kind = ir.VectorType(narrow, wider.width)
-    best = slot(trace, kind, ir.Constant(kind, [float("-inf")] * wider.width))
-
-    def larger(i: Any, mask: Any) -> None:
-        at = b.add(base, i)
-        z = _numbers(wider, memory, at, dtype, mask, float("-inf"))
-        seen = b.load(best, typ=kind)
-        b.store(b.select(b.fcmp_ordered(">", z, seen), z, seen), best)
-
-    chunks(wider, ir.Constant(I64, 0), memory.classes, larger)
-    found = storage.widened(wider, b.load(best, typ=kind), "float64" if narrow is F64 else dtype)
-    return folded(wider, found, lambda x, y: wider.where(x > y, x, y))  # type: ignore[no-any-return]
-
-
 def extent(trace: Trace, memory: Memory, base: Any, dtype: str) -> tuple[Lane, Lane]:
-    """Return the largest number of a row that begins at an index, and the smallest, ignoring NaN."""
+    """Return the largest number of a row that begins at an index, and the smallest, ignoring NaN.
+
+    One that is not used costs nothing: the compiler drops it.
+    """
     b = trace.builder
     narrow, wider = _widest(trace, dtype)
     kind = ir.VectorType(narrow, wider.width)

@@ -39,7 +39,7 @@ class Columns(TracedRow):
         self._store = Store(self.trace, self.memory.scratch, self.wide, self.tails, lone=True)
         self.index = self.smoothed = self.ignored = None
         layout, b = reader.layout, self.trace.builder
-        if layout.labels == "index" or layout.smooths:
+        if layout.indexed:
             target = storage.raw(self.trace, self.memory.labels[0], case, "int64", self.trace.width, mask)
             if layout.weighs("ignore"):
                 ignored = b.icmp_signed("==", target, self.trace.splat(self.memory.ignore, self.trace.width))

@@ -28,7 +28,7 @@ def wrong(trace: Trace, layout: Layout, labels: str, rows: bool, memory: Memory)
     b, zero, one = trace.builder, ir.Constant(I64, 0), ir.Constant(I64, 1)
     where, start, stop, classes = memory.labels[0], memory.start, memory.stop, memory.classes
     found = []
-    if layout.labels == "index" or layout.smooths:
+    if layout.indexed:
         other = memory.ignore if layout.weighs("ignore") else None
         found.append(_unlike(trace, "index", "int64", where, start, stop, classes, other))
     elif layout.labels in ("plain", "blended", "spread", "linear"):

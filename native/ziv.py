@@ -44,7 +44,7 @@ class Attempts:
     def _tried(self, case: Any, index: Whole | None, exp: float) -> tuple[Lane, Lane, Lane]:
         """Append the pass; return the value, times its weight, a bound of its error, and whether both may be used."""
         layout = self.reader.layout
-        if index is None and (layout.labels == "index" or layout.smooths):
+        if index is None and layout.indexed:
             address = storage.address(self.trace, self.memory.labels[0], case, "int64")
             index = Whole(self.trace.builder.load(address, typ=I64))
         sums, inside = self._sums(case, index)
