@@ -165,7 +165,19 @@ def accumulated(total: Number, x: Number) -> Number:
     """
     if not isinstance(total, Pair):
         return total + x
-    s, e = two_sum(total.high, high(x))
+    return _carried(total, x, *two_sum(total.high, high(x)))
+
+
+def grown(total: Number, x: Number) -> Number:
+    """Return `accumulated(total, x)` of numbers that are not negative, which is less effort."""
+    if not isinstance(total, Pair):
+        return total + x
+    less = total.high < high(x)
+    larger, smaller = lanes.where(less, high(x), total.high), lanes.where(less, total.high, high(x))
+    return _carried(total, x, *quick_sum(larger, smaller))
+
+
+def _carried(total: Pair, x: Number, s: Lane, e: Lane) -> Pair:
     return Pair(s, total.low + (e + x.low if isinstance(x, Pair) else e))
 
 
@@ -177,3 +189,9 @@ def settled(total: Number) -> Number:
 def exact_sum(a: Lane, b: Lane) -> Pair:
     """Return a + b exactly."""
     return Pair(*two_sum(a, b))
+
+
+def gap(z: Lane, m: Lane) -> Pair:
+    """Return z - m exactly, z <= m: of z and -m, the smaller one is at least as large in size as the other."""
+    less = z < -m
+    return Pair(*quick_sum(lanes.where(less, z, -m), lanes.where(less, -m, z)))

@@ -143,7 +143,7 @@ class TracedRow(Row):
         """Return z - m."""
         if not self.wide:
             return z - m
-        return pair.exact_sum(z, -m)
+        return pair.gap(z, m)
 
     def exp(self, z: Any, m: Any) -> Small:
         """Return exp(z - m) for z <= m."""
@@ -232,7 +232,7 @@ class TracedRow(Row):
                 digits = pair.coarse(small.digits, small.exponent + shift.get())
             if skip is not None:
                 digits = pair.where(e.at(skip), 0.0, digits)
-            rest.set(self._sum(rest, masked(self.trace, mask, digits, 0.0)))
+            rest.set(pair.grown(rest.get(), masked(self.trace, mask, digits, 0.0)))
             for place, other in zip(sums, others, strict=True):
                 place.set(self._sum(place, masked(self.trace, mask, other(e), 0.0)))
 

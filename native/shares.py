@@ -47,7 +47,7 @@ def log_softmax(s: LogShares, e: Element) -> Number:
     small = ~(log.high >= lanes.size(s.m) * _BESIDE)
 
     def together() -> tuple[Lane, Lane]:
-        x = pair.exact_sum(e.z, -both.high)
+        x = pair.gap(e.z, both.high)
         return x.high, x.low - both.low
 
     def apart() -> tuple[Lane, Lane]:
