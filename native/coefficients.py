@@ -51,11 +51,6 @@ INVERSE_FACTORIAL_8: Final[tuple[float, float]] = (
     h("0x1.a01a01a01a01ap-16"),
     h("0x1.a01a01a01a01ap-76"),
 )
-#: 1/9!
-INVERSE_FACTORIAL_9: Final[tuple[float, float]] = (
-    h("0x1.71de3a556c734p-19"),
-    h("-0x1.c154f8ddc6c00p-73"),
-)
 #: 1/3
 THIRD: Final[tuple[float, float]] = (
     h("0x1.5555555555555p-2"),
@@ -156,16 +151,17 @@ EXP_PAIR: Final[tuple[float, ...]] = (
     h("0x1.af6bd9e42e0a6p-26"),
     h("0x1.1e3d3efa84039p-29"),
 )
-#: tail of exp after r^9/9!, |r| <= ln(2)/2; error <= 2^-90.7
+#: tail of exp after r^8/8!, |r| <= ln(2)/2; error <= 2^-87.7
 EXP_FULL: Final[tuple[float, ...]] = (
-    h("0x1.27e4fb7789ea0p-22"),
-    h("0x1.ae64567f54ac4p-26"),
-    h("0x1.1eed8f00a05e5p-29"),
-    h("0x1.612461354cd11p-33"),
-    h("0x1.93973855ffa8dp-37"),
-    h("0x1.ae7f6c0156777p-41"),
-    h("0x1.af04f98f8ac53p-45"),
-    h("0x1.94d5cf1303dc4p-49"),
+    h("0x1.71de3a556c732p-19"),
+    h("0x1.27e4fb7789e8ap-22"),
+    h("0x1.ae64567f56aeap-26"),
+    h("0x1.1eed8f00b535bp-29"),
+    h("0x1.61246126c1844p-33"),
+    h("0x1.9397378691855p-37"),
+    h("0x1.ae7fc846bbe95p-41"),
+    h("0x1.af07a19c4d6f1p-45"),
+    h("0x1.93fd0bf01ac1ap-49"),
 )
 #: (log1p(u)/u-1)/u, u in [0, 1]; error <= 2^-32.8
 LOG_SHORT: Final[tuple[float, ...]] = (

@@ -27,8 +27,9 @@ def exp_pair(x: Pair, *, full: bool) -> Pair:
     k, power, _ = x.high.trace.octaves(x.high)
     if not full:
         return _raised(power, *_expm1(x.high, k, x.low))
-    digits = expm1_full(reduced(x.high, x.low, k)) + 1.0
-    return Pair(digits.high * power, digits.low * power)
+    less = expm1_full(reduced(x.high, x.low, k))
+    high, low = quick_sum(1.0, less.high)
+    return Pair(high * power, (low + less.low) * power)
 
 
 def _expm1(x: Lane, k: Lane, more: Lane | None = None) -> tuple[Lane, Lane]:

@@ -33,7 +33,7 @@ _LOWEST_PAIR = -1400.0
 #: down to it 2^k times a number of moderate size is normal
 _LOWEST_STEP = -900.0
 #: the tail of a full exp is a lane polynomial from this term on
-_TERMS = 10
+_TERMS = 9
 _INVERSE_FACTORIALS = {
     n: Pair(*parts)
     for n, parts in {
@@ -44,7 +44,6 @@ _INVERSE_FACTORIALS = {
         6: c.INVERSE_FACTORIAL_6,
         7: c.INVERSE_FACTORIAL_7,
         8: c.INVERSE_FACTORIAL_8,
-        9: c.INVERSE_FACTORIAL_9,
     }.items()
 }
 
@@ -151,7 +150,7 @@ def reduced(high: Lane, low: Lane, k: Lane) -> Pair:
     first, second, third = c.LN2
     # k first is exact and so is the difference: it is at most 0.35 from x, and both end at 2^-42 or above.
     p, e = two_prod(k, -second)
-    s, t = two_sum(fused(k, -first, high), p)
+    s, t = quick_sum(fused(k, -first, high), p)  # the second is smaller than the first, or than 2^-33
     return Pair(*quick_sum(s, t + (e + fused(k, -third, low))))
 
 
