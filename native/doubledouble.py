@@ -23,7 +23,7 @@ def exp(x: Lane) -> Pair:
 
 
 def exp_pair(x: Pair, *, full: bool) -> Pair:
-    """Return exp(x) for `LOWEST` <= x <= 0, to 2^-84 where `full`."""
+    """Return exp(x) for `LOWEST` <= x <= 0, to 2^-83 where `full`."""
     k, power, _ = x.high.trace.octaves(x.high)
     if not full:
         return _raised(power, *_expm1(x.high, k, x.low))
