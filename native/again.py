@@ -13,6 +13,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import empty
 
 from . import check, choice
 from .memory import address
@@ -107,12 +108,12 @@ class Recipe:
             if self._value:
                 value = more.out[0]
                 if value is None:
-                    value = np.empty(self._value_shape, self._dtype)
+                    value = empty(self._value_shape, self._dtype)
                 at = at or place(value)
             if self._grad:
                 grad = more.out[1]
                 if grad is None:
-                    grad = np.empty(self._grad_shape, self._dtype)
+                    grad = empty(self._grad_shape, self._dtype)
                 slope = place(grad)
             labels = 0 if y is None else place(y)
             if more is _NOTHING:
@@ -191,7 +192,7 @@ class Memory:
             recipe = self._last = self._recipes.get(_key(quantities, x, y, reduction))
             if recipe is None or type(y) is not recipe.labels:
                 return None
-        if not x.flags.c_contiguous or (y is not None and not y.flags.c_contiguous) or choice.engine() is None:
+        if not x.flags.c_contiguous or (y is not None and not y.flags.c_contiguous) or choice.asked() == "numpy":
             return None
         return recipe(x, y)
 
@@ -205,7 +206,7 @@ class Memory:
         if described is None:
             return None
         recipe = self._recipes.get((_key(quantities, x, y, reduction), described))
-        if recipe is None or choice.engine() is None:
+        if recipe is None or choice.asked() == "numpy":
             return None
         if not x.flags.c_contiguous or not (y is None or y.flags.c_contiguous):
             return None

@@ -80,6 +80,10 @@ def using(name: str) -> Iterator[None]:
         _using.reset(token)
 
 
+#: which one the innermost `using` asks for, "" where there is none
+asked = _using.get
+
+
 def engine() -> Compiled | None:
     """Return what runs compiled kernels, or None where NumPy computes."""
     return _engine(_using.get())

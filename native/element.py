@@ -159,7 +159,7 @@ class Row(Protocol):
         skip: Lane | None = None,
         keep: bool = False,
     ) -> tuple[Small, tuple[Number, ...]]:
-        """Return the sum of a term that may be subnormal, and the sums of other terms, in one pass.
+        """Return the sum of a term that may be subnormal, and the sums of other terms, in one pass; none is below 0.
 
         skip: index that is left out of the first sum. keep: what the first term is stays for later passes, see
         `kept`.
@@ -171,4 +171,4 @@ class Row(Protocol):
     def product(
         self, term: Callable[[Element], Number], *others: Callable[[Element], Number]
     ) -> tuple[Small, tuple[Number, ...]]:
-        """Return the product of a term in [1, 2] over the row, and the sums of other terms, in one pass."""
+        """Return the product of a term in [1, 2] over the row, and the sums of others, none below 0, in one pass."""

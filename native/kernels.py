@@ -131,7 +131,14 @@ def _stamp() -> str:
 
 @cache
 def kernel(name: str) -> Kernel:
-    """Return a kernel, compiled now or taken from the cache."""
+    """Return a kernel: what Numba calls once it has found out which signature is meant, which takes as long again."""
+    (one,) = dispatcher(name).overloads.values()
+    entry: Kernel = one.entry_point
+    return entry
+
+
+def dispatcher(name: str) -> Any:
+    """Return a kernel as Numba's function of one signature, compiled now or taken from the cache."""
     stamp = _stamp()
 
     def run(arguments: npt.NDArray[np.int64]) -> Any:
@@ -139,5 +146,4 @@ def kernel(name: str) -> Kernel:
         return _run(name, arguments)  # type: ignore[call-arg]
 
     run.__name__ = run.__qualname__ = "".join(c if c.isalnum() else "_" for c in name)
-    compiled: Kernel = numba.njit("int64(int64[::1])", nogil=True, cache=True)(run)
-    return compiled
+    return numba.njit("int64(int64[::1])", nogil=True, cache=True)(run)

@@ -183,14 +183,10 @@ class TracedRow(Row):
         def add(e: Element, mask: Any) -> None:
             for k, (place, term) in enumerate(zip(sums, terms, strict=True)):
                 x = term(e) if skip is None or k else pair.where(e.at(skip), 0.0, term(e))
-                place.set(self._sum(place, masked(self.trace, mask, x, 0.0)))
+                place.set(pair.accumulated(place.get(), masked(self.trace, mask, x, 0.0)))
 
         self.each(add)
         return tuple(self._total(place) for place in sums)
-
-    def _sum(self, place: Variable, x: Number) -> Number:
-        """Add to a sum: as pairs where rounding errors would matter, else plainly."""
-        return pair.accumulated(place.get(), x)
 
     def folded(self, x: Number) -> Number:
         """Return the sum of a vector."""
@@ -234,7 +230,7 @@ class TracedRow(Row):
                 digits = pair.where(e.at(skip), 0.0, digits)
             rest.set(pair.grown(rest.get(), masked(self.trace, mask, digits, 0.0)))
             for place, other in zip(sums, others, strict=True):
-                place.set(self._sum(place, masked(self.trace, mask, other(e), 0.0)))
+                place.set(pair.grown(place.get(), masked(self.trace, mask, other(e), 0.0)))
 
         if not self.tails:
             self.each(add, fill=float("-inf"))
@@ -276,7 +272,7 @@ class TracedRow(Row):
         def times(e: Element, mask: Any) -> None:
             product.times(masked(self.trace, mask, term(e), 1.0))
             for place, other in zip(sums, others, strict=True):
-                place.set(self._sum(place, masked(self.trace, mask, other(e), 0.0)))
+                place.set(pair.grown(place.get(), masked(self.trace, mask, other(e), 0.0)))
 
         self.each(times)
         return product.folded(), tuple(self._total(place) for place in sums)

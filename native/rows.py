@@ -132,6 +132,7 @@ def _neurons(
     scale = reader.scale(case, 0)
     base = b.mul(case, memory.classes)
     value = Variable(trace, layout.wide, 0.0, trace.width)
+    add = pair.grown if margin.sign > 0.0 else pair.accumulated
     bad = slot(trace, I1, ir.Constant(I1, 0))
 
     def vector(i: Any, mask: Any) -> None:
@@ -141,7 +142,7 @@ def _neurons(
             x = m.quantity(q)
             if q == "value":
                 x = added(trace, x) if weight is None else added(trace, x) * weight
-                value.set(pair.accumulated(value.get(), masked(trace, mask, x, 0.0)))
+                value.set(add(value.get(), masked(trace, mask, x, 0.0)))
             else:
                 write(trace, program, memory, q, at, x, mask, None)
         other = (~m.good).code if mask is None else b.and_((~m.good).code, mask)
