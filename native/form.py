@@ -31,9 +31,10 @@ from typing import ClassVar
 import numpy.typing as npt
 
 from . import check
-from .again import Memory, More
+from .again import Memory
 from .call import Call
 from .formula import Formula
+from .recipe import More
 from .rounding import Array
 
 Pair = tuple[Array, Array]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from contextlib import ExitStack
 
 import ml_dtypes
 import mpmath
@@ -187,6 +188,20 @@ def engines():
             return choice.engine
 
     return Engines()
+
+
+@pytest.fixture
+def compute_with(engines):
+    """A function that has "numba" or "numpy" compute from then on, to the end of the test."""
+    from lossbench import native
+
+    with ExitStack() as stack:
+
+        def choose(name):
+            assert engines[name]
+            stack.enter_context(native.using(name))
+
+        yield choose
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import choice
 from lossbench.reference import evaluate, form_of
 from lossbench.reference.formats import FORMATS, decode
 
@@ -76,9 +75,9 @@ needs_long_double = pytest.mark.skipif(
 
 @needs_long_double
 @pytest.mark.parametrize(("form", "y"), [(form, y) for form, y in FORMS if form != "prob_bce"], ids=str)
-def test_float32(form, y, engines, monkeypatch):
+def test_float32(form, y, compute_with):
     """Both signs, every exponent, and around the places where a kernel's tables change from one entry to the next."""
-    monkeypatch.setattr(choice, "engine", engines["numba"])
+    compute_with("numba")
     size = np.arange(0, 0x7F800000, 4093, dtype=np.uint32)
     steps = np.log(2.0) / 16 * np.arange(1, 1800)  # half-way between table entries of exp, and of log1p at 1/14 ..
     steps = np.append(steps, -np.log(np.arange(1, 14, 2) / 14.0)).astype(np.float32).view(np.uint32)
@@ -104,8 +103,8 @@ def test_float32(form, y, engines, monkeypatch):
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize(("form", "y"), FORMS, ids=str)
-def test_every_input(form, y, dtype, engine, engines, formats, monkeypatch):
-    monkeypatch.setattr(choice, "engine", engines[engine])
+def test_every_input(form, y, dtype, engine, compute_with, formats):
+    compute_with(engine)
     bits = np.arange(2**16, dtype=np.uint16)
     stored = bits.view(np.float16) if dtype == "float16" else bits
     x = decode(stored, dtype)

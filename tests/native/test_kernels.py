@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import again, choice, kernels, memory, threads
+from lossbench.native import choice, kernels, memory, recipe, threads
 
 PROGRAMS = [
     kernels.name_of("softmax_xent", "", ("value",), "float32", "index", "", "rounded"),
@@ -222,8 +222,28 @@ def test_array_objects_say_where_their_memory_is():
 
 def test_arguments_stand_where_recipes_put_them():
     numbers = np.zeros(len(kernels.ARGUMENTS), np.int64)
-    again._ARRAYS(memoryview(numbers), 0, 1, 2, 3, 4)
+    recipe._ARRAYS(memoryview(numbers), 0, 1, 2, 3, 4)
     assert dict(zip(kernels.ARGUMENTS, numbers, strict=True)) == {
         **dict.fromkeys(kernels.ARGUMENTS, 0),
         **{"x": 1, "label 0": 2, "value": 3, "grad": 4},
     }
+
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_a_call_may_begin_while_one_like_it_is_prepared(reduction, monkeypatch):
+    """As one in a signal handler or a finalizer does."""
+    z, other = np.linspace(-3.0, 3.0, 60, dtype=np.float32).reshape(2, 30)
+    for _ in range(2):
+        wanted = [native.sigmoid(x, reduction=reduction) for x in (z, other)]
+    place, within = recipe._ARRAYS, []
+
+    def interrupted(*numbers):
+        place(*numbers)
+        if not within:
+            within.append(None)
+            within[0] = native.sigmoid(other, reduction=reduction)
+
+    monkeypatch.setattr(recipe, "_ARRAYS", interrupted)
+    got = native.sigmoid(z, reduction=reduction)
+    np.testing.assert_array_equal([got, *within], wanted)

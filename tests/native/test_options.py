@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import choice
 
 mpf = mpmath.mpf
 BOUNDS = {"float32": (0.51, 2.0**-40), "float64": (1.0, 2.0**-80)}
@@ -13,8 +12,8 @@ inf, nan = np.inf, np.nan
 
 
 @pytest.fixture(autouse=True, params=["numba", "numpy"])
-def chosen(request, engines, monkeypatch):
-    monkeypatch.setattr(choice, "engine", engines[request.param])
+def chosen(request, compute_with):
+    compute_with(request.param)
 
 
 def numbers(x):

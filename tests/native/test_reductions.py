@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import choice
 
 
 @pytest.fixture(autouse=True, params=["numba", "numpy"])
-def chosen(request, engines, monkeypatch):
-    monkeypatch.setattr(choice, "engine", engines[request.param])
+def chosen(request, compute_with):
+    compute_with(request.param)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])

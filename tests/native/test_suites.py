@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from lossbench import native
-from lossbench.native import choice
 from lossbench.reference import evaluate
 from lossbench.reference.formats import encode
 from lossbench.reference.forms import FORMS
@@ -50,7 +49,7 @@ def beyond(got, exact, bound):
 
 @pytest.mark.parametrize("dtype", BOUNDS)
 @pytest.mark.parametrize("case", CASES, ids=name)
-def test_suites(case, dtype, engines, formats, oracle, ulps, monkeypatch):
+def test_suites(case, dtype, compute_with, formats, oracle, ulps):
     form, encoding, options = case
     op, keywords = getattr(native, form.name), KEYWORDS[options]
     for suite in SUITES:
@@ -61,7 +60,7 @@ def test_suites(case, dtype, engines, formats, oracle, ulps, monkeypatch):
             args = (x,) if y is None else (x, y)
             results = []
             for engine in ("numba", "numpy"):
-                monkeypatch.setattr(choice, "engine", engines[engine])
+                compute_with(engine)
                 results.append([*op.value_and_grad(*args, **keywords), op.hess_diag(*args, **keywords)])
             for q, quantity in enumerate(form.quantities[:3]):
                 exact = evaluate(form, drawn.x, drawn.y, dtype, quantity, options)
