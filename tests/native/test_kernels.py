@@ -236,6 +236,8 @@ def test_a_call_may_begin_while_one_like_it_is_prepared(reduction, monkeypatch):
     z, other = np.linspace(-3.0, 3.0, 60, dtype=np.float32).reshape(2, 30)
     for _ in range(2):
         wanted = [native.sigmoid(x, reduction=reduction) for x in (z, other)]
+    freed = [np.full(30, np.nan, np.float32) for _ in range(50)]
+    del freed  # new arrays hold NaN
     place, within = recipe._ARRAYS, []
 
     def interrupted(*numbers):
