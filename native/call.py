@@ -119,8 +119,7 @@ class Call:
 
     def value_and_grad(self) -> tuple[Array, Array]:
         """Return (value, gradient)."""
-        value, grad = self.results(("value", "grad"))
-        return value, grad
+        return self.results(("value", "grad"))  # type: ignore[return-value]
 
     def hess_diag(self) -> Array:
         """Return the diagonal of the second derivative."""

@@ -118,10 +118,10 @@ class Plan:
         return self.arguments if self.mass is None else [*self.arguments, self.mass.arguments]
 
     def call(self) -> Callable[[], int]:
-        """Return what computes, and gives 0 where that was all there is to do."""
+        """Return what computes, and gives 0 where that was all there is to do. It does not keep the plan alive."""
         if len(self.arguments) == 1:
-            return partial(_alone, self.kernel, self.arguments[0], (self.held, self.own))
-        return partial(shared, self.kernel, self.arguments, (self.held, self.own))
+            return partial(self.kernel, self.arguments[0])
+        return partial(shared, self.kernel, self.arguments)
 
     def run(self) -> npt.NDArray[np.intp]:
         """Compute; return the cases that are to be computed again."""
@@ -132,10 +132,6 @@ class Plan:
             return units
         cases = (units[:, None] * self.unit + np.arange(self.unit)).reshape(-1)
         return cases[cases < self.cases]
-
-
-def _alone(kernel: kernels.Kernel, arguments: npt.NDArray[np.int64], held: Any) -> int:
-    return kernel(arguments)
 
 
 _NONE: npt.NDArray[np.intp] = np.empty(0, np.intp)
