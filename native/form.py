@@ -10,7 +10,8 @@ Arguments that all methods share:
 - reduction: "none" gives one value a case; "sum"; "mean" = sum / denominator. Leading axes are cases. Sums are
   accumulated in pairs of float64 and rounded once. Of no case at all the sum is 0 and the mean NaN.
 - out: array of the result's shape and dtype that shares no memory with the inputs; written after all checks.
-- threads: None or an int >= 1, how many threads may share the rows. Results do not depend on it.
+- threads: None or an int >= 1, how many threads may share the rows. Results do not depend on it. (A value alone, or a
+  gradient alone, may differ in its last bit from one of `value_and_grad`: both are within the bound.)
 - axis, for forms with a class axis: which axis of z that is; the last by default.
 - options of the forms, and of all losses sample_weight and denominator: see `options`.
 
