@@ -71,13 +71,14 @@ PLACES = {
 class Outputs:
     """Arrays that results are written to: derivatives in x's dtype; values too, or as `loops.Layout` says.
 
-    group: how many cases are added up where values are.
+    group: how many cases are added up where values are. divisor: of the sum of all, where that is written.
     """
 
     arrays: dict[str, Array]
     value: str = "rounded"
     low: F64 | None = None
     group: int = 0
+    divisor: int = 1
 
 
 class Compiled:
@@ -138,10 +139,11 @@ class Compiled:
             given |= dict(zip(("factor", "factor low"), parts, strict=False))
             numbers = {name: 0 if a is None else address(a) for name, a in given.items()}
             numbers |= {"start": start, "stop": stop, "classes": classes, "group": outputs.group}
+            numbers |= {"divisor": outputs.divisor}
             numbers |= {"ignore": inputs.ignore or 0, "inner": inputs.inner}
             arguments.append(np.array([numbers.get(name, 0) for name in kernels.ARGUMENTS], np.int64))
         sums = None
-        if outputs.group:
+        if outputs.value == "sums":
             assert outputs.low is not None
             sums = arrays["value"], outputs.low
         held = (inputs, arrays, outputs.low)

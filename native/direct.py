@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 #: elements whose values a kernel adds up before they are written; a multiple of such rows side by side
 _GROUP, _SIDE = 8192, 16
-#: beyond the largest int64
-_LARGEST = 2**63
+#: beyond the largest int64; integers below the other one are float64
+_LARGEST, _EXACT = 2**63, 2**53
 
 
 @dataclass(frozen=True)
@@ -104,18 +104,24 @@ class Direct:
         copies: list[Copy] = []
         inputs = self._inputs(copies, quantities != ("value",))
         inputs.order = order
+        masses = self._masses(inputs) if work.reduction == "mean" else None
         given = Outputs({q: work.given(work.outputs[q]).reshape(-1) for q in quantities if not work.summed(q)})
         if work.summed("value") and "value" in quantities:
             given.group = max(1, _GROUP // work.classes) if not order else -(-_GROUP // work.classes // _SIDE) * _SIDE
-            given.value = "sums"
-            given.arrays["value"], given.low = np.empty((2, -(-work.cases // given.group)))
+            divisor, _ = self.rest.divisor()
+            if masses is None and work.cases <= given.group and divisor < _EXACT:
+                given.value, given.divisor = "whole", divisor
+                given.arrays["value"] = work.outputs["value"].reshape(-1)
+            else:
+                given.value = "sums"
+                given.arrays["value"], given.low = np.empty((2, -(-work.cases // given.group)))
         elif work.averaged:
             given.value = "averaged"
         name, rows = work.form.name, work.form.rows
         variant = "normalized" if work.options.normalized else ""
         plan = compiled.plan(name, variant, quantities, rows, inputs, given, work.threads)
         plan.copies, plan.divisor = copies, self.rest.divisor()
-        if work.reduction == "mean" and (masses := self._masses(inputs)) is not None:
+        if masses is not None:
             plan.mass = compiled.mass(name, rows, masses)
         return plan
 

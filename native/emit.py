@@ -13,9 +13,11 @@ from .elements import elements
 from .layout import Memory
 from .loops import Variable, folded, loop, slot
 from .near import ENOUGH
+from .operators import Lane
 from .program import Program
+from .results import Spoilt
 from .rows import rows
-from .trace import I64, Trace
+from .trace import F64, I64, Trace
 from .verify import wrong
 
 #: what a kernel returns that has found a wrong label; no sum with numbers of flags is 0
@@ -39,7 +41,7 @@ def emit(trace: Trace, program: Program, memory: Memory) -> Any:
         b.store(b.select(bad, ir.Constant(I64, WRONG), zero), count)
     right = b.icmp_signed("==", b.load(count, typ=I64), zero)
     with b.if_then(b.and_(right, b.icmp_signed("!=", memory.check, ir.Constant(I64, ALONE)))):
-        if program.layout.value == "sums":
+        if program.layout.summed:
             with loop(trace, memory.start, memory.stop, memory.group) as start:
                 end = b.add(start, memory.group)
                 end = b.select(b.icmp_signed("<", end, memory.stop), end, memory.stop)
@@ -63,6 +65,14 @@ def _summed(trace: Trace, program: Program, memory: Memory, count: Any) -> None:
     else:
         _cases(trace, program, memory, count, total)
     joined = pair.as_pair(folded(trace, pair.settled(total.get()), lambda a, b: a + b))
+    if program.layout.value == "whole":
+        mean = joined / Lane(trace, trace.builder.sitofp(memory.divisor, F64))
+        spoilt = Spoilt(trace, 0)
+        at = ir.Constant(I64, 0)
+        spoilt.add(mean, storage.store(trace, memory.value, at, program.layout.dtype, pair.rounded(mean)))
+        added = trace.builder.add(trace.builder.load(count, typ=I64), trace.builder.zext(spoilt.any(), I64))
+        trace.builder.store(added, count)
+        return
     place = trace.builder.sdiv(memory.start, memory.group)
     storage.store(trace, memory.value, place, "float64", joined.high)
     storage.store(trace, memory.value_low, place, "float64", joined.low)

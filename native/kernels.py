@@ -33,7 +33,7 @@ from .verify import emit_check
 ARGUMENTS = (
     *("x", "label 0", "value", "grad", "hess", "sample", "cotangent", "weight", "positive"),
     *("label 1", "label 2", "label 3", "factor", "factor low", "value low"),
-    *("flags", "scratch", "start", "stop", "classes", "inner", "group", "check", "ignore", "object"),
+    *("flags", "scratch", "start", "stop", "classes", "inner", "group", "divisor", "check", "ignore", "object"),
 )
 #: how many of the first may be objects
 OBJECTS = 9

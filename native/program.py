@@ -52,9 +52,9 @@ class Program:
     def near(self) -> Approximation | None:
         """What is tried first, where there is one number a row and nothing else."""
         layout = self.layout
-        alone = self.quantities == ("value",) and layout.value in ("rounded", "sums") and not layout.wide
+        alone = self.quantities == ("value",) and (layout.value == "rounded" or layout.summed) and not layout.wide
         alone = alone and layout.labels != "lanes" and not layout.order
-        if layout.value == "sums" and not self.labels:
+        if layout.summed and not self.labels:
             return None  # values of either sign, whose sum may be small beside the bound of its error
         return self.stages["value"].near if self.formula.rows and alone else None
 

@@ -70,7 +70,7 @@ def _nothing(trace: Trace, program: Program, memory: Memory, case: Any, count: A
 
     chunks(trace, ir.Constant(I64, 0), memory.classes, vector)
     for q, stage in program.stages.items():
-        if not stage.vector and program.layout.value != "sums":
+        if not stage.vector and not program.layout.summed:
             write(trace, program, memory, q, case, zero, None, None)
     flag(trace, memory, case, ir.Constant(I1, 0), count)
 
