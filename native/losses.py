@@ -4,10 +4,10 @@ Error, the same for all of them and for both implementations, of every unreduced
 bfloat16 and float32 are computed in float64, or float32 in pairs of float32, and rounded once, at most 0.51 ulp of
 the exact value of the stored inputs (correctly rounded on every float16 and bfloat16 input of the forms of one logit
 or probability); float64 is computed in pairs of float64, at most 1.0 ulp. Where a form cancels by its nature, as its
-Gradient says, 2^-40 (float64: 2^-80) times the sum of the absolute terms comes on top. A weight multiplies what
-float64 holds of a loss: below 2^-1022 an error of 2^-1074 times the weight comes on top. Sums and means: at most 1.0
-ulp of the exact result of the exact values. Suites: tests/native/test_suites.py on the suites of `lossbench.suites`,
-test_exhaustive.py, test_options.py. One NaN among the inputs of a value makes that value NaN.
+Gradient says, 2^-40 (float64: 2^-80) times the sum of the absolute terms comes on top. Sums and means: at most 1.0
+ulp of the exact result of the exact values. A loss below 2^-1022 is multiplied with weights, and added up, as float64
+holds it, to 2^-1074. Suites: tests/native/test_suites.py on the suites of `lossbench.suites`, test_exhaustive.py,
+test_options.py. One NaN among the inputs of a value makes that value NaN.
 """
 
 from __future__ import annotations
