@@ -71,14 +71,14 @@ PLACES = {
 class Outputs:
     """Arrays that results are written to: derivatives in x's dtype; values too, or as `loops.Layout` says.
 
-    group: how many cases are added up where values are. divisor: of the sum of all, where that is written.
+    group: how many cases are added up where values are. divisor: of the sum of all, where that is written, a pair.
     """
 
     arrays: dict[str, Array]
     value: str = "rounded"
     low: F64 | None = None
     group: int = 0
-    divisor: int = 1
+    divisor: F64 | None = None
 
 
 class Compiled:
@@ -136,10 +136,10 @@ class Compiled:
             scratch = np.empty(padded if rows else 1, np.float64)
             scratches.append(scratch)
             given = {**inputs.arrays(), **arrays, "value low": outputs.low, "flags": flags, "scratch": scratch}
+            given["divisor"] = outputs.divisor
             given |= dict(zip(("factor", "factor low"), parts, strict=False))
             numbers = {name: 0 if a is None else address(a) for name, a in given.items()}
             numbers |= {"start": start, "stop": stop, "classes": classes, "group": outputs.group}
-            numbers |= {"divisor": outputs.divisor}
             numbers |= {"ignore": inputs.ignore or 0, "inner": inputs.inner}
             arguments.append(np.array([numbers.get(name, 0) for name in kernels.ARGUMENTS], np.int64))
         sums = None
@@ -147,19 +147,23 @@ class Compiled:
             assert outputs.low is not None
             sums = arrays["value"], outputs.low
         held = (inputs, arrays, outputs.low)
-        own = (flags, scratches, parts, sums, inputs.labels[1:])
+        own = (flags, scratches, parts, sums, inputs.labels[1:], outputs.divisor)
         return Plan(kernels.kernel(name), arguments, flags, unit, cases, held, own, sums, parts)
 
-    def mass(self, form: str, rows: bool, inputs: Inputs) -> Mass:
-        """Return what adds up the weights of cases."""
+    def mass(
+        self, form: str, rows: bool, inputs: Inputs, averaged: bool, divisor: F64, factor: tuple[F64, ...]
+    ) -> Mass:  # fmt: skip
+        """Return what adds up the weights of cases, and writes what a mean is divided by and its inverse, pairs."""
         weights = [name for name in inputs.names() if name != inputs.order]
-        name = kernels.name_of(form, "", ("value",), inputs.x.dtype.name, inputs.kind, "", "sums", *weights)
-        high, low = np.empty(1), np.empty(1)
+        which, value = "one" if factor else "", "averaged" if averaged else "sums"
+        name = kernels.name_of(form, "", ("value",), inputs.x.dtype.name, inputs.kind, which, value, *weights)
+        first, second = divisor[:1], divisor[1:]
         given = {name: address(a) for name, a in inputs.arrays().items()}
-        given |= {"value": address(high), "value low": address(low), "stop": inputs.cases}
+        given |= {"value": address(first), "value low": address(second), "stop": inputs.cases}
+        given |= {name: address(a) for name, a in zip(("factor", "factor low"), factor, strict=False)}
         given |= {"classes": inputs.x.shape[1] if rows else 1, "ignore": inputs.ignore or 0}
         arguments = np.array([given.get(name, 0) for name in kernels.ARGUMENTS], np.int64)
-        return Mass(kernels.kernel(f"mass|{name}"), arguments, high, low, inputs)
+        return Mass(kernels.kernel(f"mass|{name}"), arguments, first, second, inputs)
 
 
 def label_arrays(numbers: tuple[Number, ...], wide: bool) -> tuple[str, tuple[Array, ...]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import choice
 from .rounding import Array, one_rounded
-from .total import Ratio, quotient, ratio, reduced
+from .total import quotient, ratio, reduced
 
 if TYPE_CHECKING:
     from .compiled import Inputs
@@ -39,24 +39,25 @@ class Rest:
     exact: bool
     dtype: np.dtype[Any]
 
-    def divisor(self, masses: Ratio | None = None) -> Ratio:
-        """Return what a sum of values is divided by; masses: what stands for the number of cases in a mean."""
-        above, below = (masses or (self.cases, 1)) if self.mean else (1, 1)
-        return above * self.parts, below
+    def divisor(self) -> int:
+        """Return what a sum of values is divided by, where cases weigh the same."""
+        return (self.cases if self.mean else 1) * self.parts
 
     def settle(self, plan: Plan, cotangent: Any) -> int:
         """Find what a mean is divided by, and what derivatives are multiplied with.
 
         Return 0, or 1 where the long way is to be gone.
         """
-        masses = None if plan.mass is None else plan.mass()
-        if plan.mass is not None and (masses is None or not masses.high > 0.0):
+        if plan.mass is not None and plan.mass():
             return 1
+        given = cotangent is not None and (self.mean or self.total)
+        if plan.sums is None and not given:
+            return 0  # kernels do the rest
         try:
-            plan.divisor = self.divisor(None if masses is None else ratio(masses))
-            if plan.factor:
-                given = float(cotangent) if cotangent is not None and (self.mean or self.total) else 1.0
-                factor = quotient(given, plan.divisor)
+            if plan.mass is not None:
+                plan.divisor = ratio(plan.mass.sum)
+            if plan.factor and given:
+                factor = quotient(float(cotangent), plan.divisor)
                 plan.factor[0][0], plan.factor[1][0] = factor.high, factor.low
         except (OverflowError, ValueError):  # infinities, NaN, and what has no float64
             return 1
@@ -104,13 +105,11 @@ class Direct:
         copies: list[Copy] = []
         inputs = self._inputs(copies, quantities != ("value",))
         inputs.order = order
-        masses = self._masses(inputs) if work.reduction == "mean" else None
         given = Outputs({q: work.given(work.outputs[q]).reshape(-1) for q in quantities if not work.summed(q)})
         if work.summed("value") and "value" in quantities:
             given.group = max(1, _GROUP // work.classes) if not order else -(-_GROUP // work.classes // _SIDE) * _SIDE
-            divisor, _ = self.rest.divisor()
-            if masses is None and work.cases <= given.group and divisor < _EXACT:
-                given.value, given.divisor = "whole", divisor
+            if work.cases <= given.group and self.rest.divisor() < _EXACT:
+                given.value, given.divisor = "whole", np.array([self.rest.divisor(), 0.0])
                 given.arrays["value"] = work.outputs["value"].reshape(-1)
             else:
                 given.value = "sums"
@@ -120,9 +119,10 @@ class Direct:
         name, rows = work.form.name, work.form.rows
         variant = "normalized" if work.options.normalized else ""
         plan = compiled.plan(name, variant, quantities, rows, inputs, given, work.threads)
-        plan.copies, plan.divisor = copies, self.rest.divisor()
-        if masses is not None:
-            plan.mass = compiled.mass(name, rows, masses)
+        plan.copies, plan.divisor = copies, (self.rest.divisor(), 1)
+        if work.reduction == "mean" and (masses := self._masses(inputs)) is not None:
+            divisor = np.empty(2) if given.divisor is None else given.divisor
+            plan.mass = compiled.mass(name, rows, masses, work.averaged, divisor, plan.factor)
         return plan
 
     def repeat(self, plan: Plan) -> Callable[[], int]:

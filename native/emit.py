@@ -13,11 +13,11 @@ from .elements import elements
 from .layout import Memory
 from .loops import Variable, folded, loop, slot
 from .near import ENOUGH
-from .operators import Lane
+from .pair import Pair
 from .program import Program
 from .results import Spoilt
 from .rows import rows
-from .trace import F64, I64, Trace
+from .trace import I64, Trace
 from .verify import wrong
 
 #: what a kernel returns that has found a wrong label; no sum with numbers of flags is 0
@@ -66,9 +66,9 @@ def _summed(trace: Trace, program: Program, memory: Memory, count: Any) -> None:
         _cases(trace, program, memory, count, total)
     joined = pair.as_pair(folded(trace, pair.settled(total.get()), lambda a, b: a + b))
     if program.layout.value == "whole":
-        mean = joined / Lane(trace, trace.builder.sitofp(memory.divisor, F64))
-        spoilt = Spoilt(trace, 0)
-        at = ir.Constant(I64, 0)
+        at, next_one = ir.Constant(I64, 0), ir.Constant(I64, 1)
+        divisor = Pair(*(storage.load(trace, memory.divisor, k, "float64", 0) for k in (at, next_one)))
+        mean, spoilt = joined / divisor, Spoilt(trace, 0)
         spoilt.add(mean, storage.store(trace, memory.value, at, program.layout.dtype, pair.rounded(mean)))
         added = trace.builder.add(trace.builder.load(count, typ=I64), trace.builder.zext(spoilt.any(), I64))
         trace.builder.store(added, count)

@@ -43,8 +43,8 @@ class Layout:
     eight float64: the weights a and b of label 1, then of label 0, as pairs), "lanes" or "pairs" (float64, one number
     an element), "two lanes" or "two pairs" (a and b).
     factor: "" none, or "one". value: "rounded", "averaged" (over the class axis, then rounded), or
-    "lanes"/"pairs" of float64 that are rounded later, "sums": a pair a group of cases, or "whole": over `divisor`, then
-    rounded, the sum of all cases, which are one group.
+    "lanes"/"pairs" of float64 that are rounded later, "sums": a pair a group of cases, or "whole": over `divisor`, a
+    pair in memory, then rounded, the sum of all cases, which are one group.
     weights: what else results are multiplied with, "name:dtype" of their arrays. sample: one a case; cotangent: one a
     case, for derivatives only; class: one a class, of its label; neuron: one a class, of the binary loss there;
     positive: one for all, positives: one a class, of the label 1 of binary losses; ignore: a class index whose rows

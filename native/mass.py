@@ -9,21 +9,27 @@ from llvmlite import ir
 from . import pair, storage
 from .emit import WRONG
 from .layout import Memory
-from .loops import Variable, Whole, chunks, folded, loop, masked
+from .loops import Variable, Whole, chunks, folded, loop, masked, parts_of, slot
+from .operators import Lane
 from .program import Program
 from .reader import Reader
-from .trace import I1, I64, Trace
+from .trace import F64, I1, I64, Trace
 from .verify import wrong
+
+#: a sum within these is one that pairs can be divided by
+_LEAST, _MOST = 2.0**-900, 2.0**900
 
 
 def emit_mass(trace: Trace, program: Program, memory: Memory) -> Any:
     """Append a kernel that writes the sum of the weights of the cases start .. stop-1, a pair, where a value would be.
 
     A case weighs what its value is multiplied with; with a label a class, times the sum of these labels; an ignored one
-    nothing. Returns `WRONG` where a label or a weight is wrong, else 0.
+    nothing; where values are averaged, times the number of classes. Where there is a factor, it becomes 1 over the sum.
+    Returns `WRONG` where a label or a weight is wrong, 1 where the sum is no number to divide by, else 0.
     """
     b, layout, zero = trace.builder, program.layout, ir.Constant(I64, 0)
     bad = wrong(trace, layout, program.labels, program.formula.rows, memory)
+    unfit = slot(trace, I1, ir.Constant(I1, 0))
     with b.if_then(b.not_(bad)):
         reader = Reader(trace, memory, layout)
         total = Variable(trace, True, 0.0, 0)
@@ -42,9 +48,16 @@ def emit_mass(trace: Trace, program: Program, memory: Memory) -> Any:
 
             chunks(trace, memory.start, memory.stop, samples)
         whole = pair.as_pair(folded(trace, pair.settled(total.get()), lambda x, y: x + y))
-        storage.store(trace, memory.value, zero, "float64", whole.high)
-        storage.store(trace, memory.value_low, zero, "float64", whole.low)
-    return b.select(bad, ir.Constant(I64, WRONG), zero)
+        if layout.value == "averaged":
+            whole = whole * Lane(trace, b.sitofp(memory.classes, F64))
+        written = [((memory.value, memory.value_low), whole)]
+        if layout.factor:
+            written.append((memory.factor, 1.0 / whole))
+        for places, number in written:
+            for place, part in zip(places, parts_of(number), strict=True):
+                storage.store(trace, place, zero, "float64", part)
+        b.store((~((whole.high > _LEAST) & (whole.high < _MOST))).code, unfit)
+    return b.select(bad, ir.Constant(I64, WRONG), b.zext(b.load(unfit, typ=I1), I64))
 
 
 def _add_indexed(reader: Reader, total: Variable, case: Any) -> None:

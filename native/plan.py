@@ -24,7 +24,7 @@ _CHECK, _OBJECT = (kernels.ARGUMENTS.index(name) for name in ("check", "object")
 
 @dataclass
 class Mass:
-    """A kernel that adds up the weights of cases, and where it writes them."""
+    """A kernel that adds up the weights of cases, which a mean is divided by, and where it writes them."""
 
     kernel: kernels.Kernel
     arguments: npt.NDArray[np.int64]
@@ -32,10 +32,13 @@ class Mass:
     low: F64
     held: Any
 
-    def __call__(self) -> Pair | None:
-        """Return the sum; None where a label or a weight is wrong."""
-        if self.kernel(self.arguments):
-            return None
+    def __call__(self) -> int:
+        """Add them up; return 0 where that worked."""
+        return self.kernel(self.arguments)
+
+    @property
+    def sum(self) -> Pair:
+        """Their sum."""
         return Pair(self.high[0], self.low[0])
 
 
