@@ -55,7 +55,7 @@ class Memory:
                 return None
         if not x.flags.c_contiguous or (y is not None and not y.flags.c_contiguous):
             return None
-        return recipe.plain(x, y)
+        return recipe(x, y) if recipe.shortest is None else recipe.shortest(x, y)
 
     def results_with(
         self, quantities: tuple[str, ...], x: Any, y: Any, reduction: str, more: More
@@ -73,9 +73,10 @@ class Memory:
             return None
         if more.writes:
             recipe.refuse(x, y, more)
-            if not all(out is None or out.flags.c_contiguous for out in more.out):
+            value, grad = more.out
+            if not (value is None or value.flags.c_contiguous) or not (grad is None or grad.flags.c_contiguous):
                 return None
-        return recipe(x, y, more)
+        return recipe(x, y, more) if recipe.shortest is None else recipe.shortest(x, y, *more.out)
 
     def learn(
         self, quantities: tuple[str, ...], x: Any, y: Any, reduction: str, call: Call, more: More = NOTHING

@@ -149,9 +149,9 @@ MUTANTS = (
     ),
     Mutant(
         "a mean's gradient divided by the number of rows",
-        "direct",
-        "factor = quotient(given, plan.divisor)",
-        "factor = quotient(given, (self.cases, 1))",
+        "mass",
+        "written.append((memory.factor, 1.0 / whole))",
+        "written.append((memory.factor, 1.0 / pair.as_pair(Lane(trace, b.sitofp(memory.stop, F64)))))",
         "denominator of the gradient",
         "numba",
     ),
