@@ -141,6 +141,12 @@ def strongest(found: Sequence[Duel]) -> list[Duel]:
     return list(best.values())
 
 
+def _counts(found: Sequence[Duel]) -> str:
+    """How often each verdict came."""
+    verdicts = [d.checked.verdict for d in found]
+    return ", ".join(f"{name} {verdicts.count(name)}" for name in _TONES)
+
+
 def table(found: Sequence[Duel], title: str) -> Table:
     """One line a duel: how many times as long the rival takes, and how exact both are."""
     rows = []
@@ -189,8 +195,11 @@ def section(results: Results, full: bool) -> Section:
     found = duels(results)
     if not found:
         return Section("Native against its rivals", "duels", ["This run has no duels."])
-    verdicts = [d.checked.verdict for d in strongest(found)]
-    counts = ", ".join(f"{name} {verdicts.count(name)}" for name in _TONES)
+    sound = strongest([d for d in found if not d.bad and not math.isnan(d.error)])
+    without = (
+        f" {len(sound)} of {len(strongest(found))} works have a rival without a defect in any suite (an infinity, a "
+        f"NaN or a sign that is wrong, all digits lost); against the strongest of these native is: {_counts(sound)}."
+    )
     again = [r["value"] for r in resolution(results)]
     itself = f" Against itself native comes out between {min(again):.2f} and {max(again):.2f}." if again else ""
     text = (
@@ -201,7 +210,7 @@ def section(results: Results, full: bool) -> Section:
         "The first three columns are native's call as anybody writes it, which checks its arguments and allocates its "
         "results; `prepared` is `prepare(...)`, which did both once and writes into the same buffers each time. The "
         "rivals allocate, as their calls do by default. Both calls of native give the same results, which is checked "
-        f"each time.{itself} Against the strongest rival of each work native is: {counts}."
+        f"each time.{itself} Against the strongest rival of each work native is: {_counts(strongest(found))}.{without}"
     )
     blocks: list[Block] = [text, table(strongest(found), "The strongest rival of each work")]
     if not full:

@@ -92,6 +92,15 @@ def test_losing_cells_are_in_the_tables(results: Results) -> None:
     assert f"SLOW {sum(d.checked.verdict == 'SLOW' for d in strongest(found_in(results)))}" in whole.blocks[0]
 
 
+def test_rivals_without_defects_are_counted_apart(results: Results) -> None:
+    known = found_in(results)
+    sound = strongest([d for d in known if not d.bad and d.error == d.error])
+    assert sound and any(d.bad for d in known)
+    text = section(results, full=False).blocks[0]
+    assert f" {len(sound)} of {len(strongest(known))} works have a rival without a defect" in text
+    assert text.endswith(f"SLOW {sum(d.checked.verdict == 'SLOW' for d in sound)}.")
+
+
 @pytest.mark.parametrize("full", [True, False])
 def test_a_run_without_timing_says_so(tmp_path, full) -> None:
     results = load(write_run(tmp_path, throughput=False))
