@@ -13,7 +13,7 @@ import numpy as np
 
 from .choice import asked
 from .recipe import NOTHING, More, Recipe
-from .rounding import Array
+from .rounding import EXACT, Array
 
 if TYPE_CHECKING:
     from .call import Call
@@ -116,7 +116,7 @@ def _described(more: More, reduced: bool) -> Any:
         return None
     parts: list[Any] = [threads, value is None, grad is None]
     if grad_out is not None:
-        number = type(grad_out) is float or (type(grad_out) is int and abs(grad_out) < _EXACT)
+        number = type(grad_out) is float or (type(grad_out) is int and abs(grad_out) < EXACT)
         parts.append("one" if number and reduced else _look(grad_out))
         if type(grad_out) is not np.ndarray and parts[-1] != "one":
             return None
@@ -126,10 +126,6 @@ def _described(more: More, reduced: bool) -> Any:
             return None
         parts += (name, look)
     return tuple(parts)
-
-
-#: integers below it are float64
-_EXACT = 2**53
 
 
 def _look(x: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import choice
-from .rounding import Array, one_rounded
+from .rounding import EXACT, Array, one_rounded
 from .total import quotient, ratio, reduced
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 #: elements whose values a kernel adds up before they are written; a multiple of such rows side by side
 _GROUP, _SIDE = 8192, 16
-#: beyond the largest int64; integers below the other one are float64
-_LARGEST, _EXACT = 2**63, 2**53
+#: beyond the largest int64
+_LARGEST = 2**63
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Direct:
         given = Outputs({q: work.given(work.outputs[q]).reshape(-1) for q in quantities if not work.summed(q)})
         if work.summed("value") and "value" in quantities:
             given.group = max(1, _GROUP // work.classes) if not order else -(-_GROUP // work.classes // _SIDE) * _SIDE
-            if work.cases <= given.group and self.rest.divisor() < _EXACT:
+            if work.cases <= given.group and self.rest.divisor() < EXACT:
                 given.value, given.divisor = "whole", np.array([self.rest.divisor(), 0.0])
                 given.arrays["value"] = work.outputs["value"].reshape(-1)
             else:

@@ -9,7 +9,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy import empty, may_share_memory, ndarray
+from numpy import empty, ndarray
 
 from . import check
 from .choice import asked
@@ -121,10 +121,7 @@ class Recipe:
                     grad = empty(self._grad_shape, self._dtype)
                 slope = place(grad)
             labels = 0 if y is None else place(y)
-            if more is NOTHING:
-                for memory in self._memory:
-                    _ARRAYS(memory, 0, place(x), labels, at, slope)
-            elif self._prepared(place(x), labels, at, slope, more):
+            if self._prepared(place(x), labels, at, slope, more):
                 return None
             if self._run() or (self._sums and value is not None and self._rest.reduced(self._plan, value)):
                 return None
@@ -135,7 +132,7 @@ class Recipe:
             self._busy = False
 
     def _prepared(self, x: int, labels: int, at: int, slope: int, more: More) -> int:
-        """Place the arrays of a call with other arguments, and find what depends on them; return 0 if it worked."""
+        """Place the arrays of a call, and find what depends on them; return 0 if it worked."""
         for copy in self._copies:
             if copy(more.given(copy.name)):
                 return 1
@@ -151,26 +148,14 @@ class Recipe:
     def refuse(self, x: Array, y: Array | None, more: More) -> None:
         """Raise what is wrong with buffers for results, if anything is."""
         value, grad = more.out
-        if (value is None or self._fits(value, self._value_shape, (x, y, grad), more)) and (
-            grad is None or self._fits(grad, self._grad_shape, (x, y), more)
-        ):
-            return
         inputs = [(x, "the input"), (y, "y"), *((more.given(name), name) for name in _OTHERS[:2])]
         for out, shape, other in ((value, self._value_shape, None), (grad, self._grad_shape, value)):
             if out is not None:
                 where = f"{self._name}: out" + (" (gradient)" if other is not None else "")
                 check.buffer(where, out, shape, self._dtype)
                 for array, name in [*inputs, (other, "the buffer of the value")]:
-                    if isinstance(array, ndarray) and may_share_memory(out, array):
+                    if isinstance(array, ndarray):
                         check.apart(where, out, array, name)
-
-    def _fits(self, out: Array, shape: tuple[int, ...], others: tuple[Any, ...], more: More) -> bool:
-        """Whether a buffer is right; less effort than to find out what is wrong."""
-        if type(out) is not ndarray or out.dtype != self._dtype or out.shape != shape or not out.flags.writeable:
-            return False
-        if more.options or more.grad_out is not None:
-            others = (*others, *(more.given(name) for name in _OTHERS[:2]))
-        return not any(other is not None and may_share_memory(out, other) for other in others)
 
 
 class Shortest(Protocol):

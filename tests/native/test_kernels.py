@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from itertools import pairwise
 
 import numba
@@ -229,23 +230,24 @@ def test_arguments_stand_where_recipes_put_them():
     }
 
 
-
-@pytest.mark.parametrize("reduction", ["none", "mean"])
-def test_a_call_may_begin_while_one_like_it_is_prepared(reduction, monkeypatch):
-    """As one in a signal handler or a finalizer does."""
+@pytest.mark.parametrize("more", [{}, {"reduction": "mean"}, {"grad_out": np.full(30, 2.0, np.float32)}], ids="-".join)
+def test_a_call_may_begin_while_one_like_it_is_prepared(more, monkeypatch):
+    """As one in a signal handler or a finalizer does; with a cotangent it is not the shortest way."""
+    form = native.sigmoid.grad if "grad_out" in more else native.sigmoid
     z, other = np.linspace(-3.0, 3.0, 60, dtype=np.float32).reshape(2, 30)
     for _ in range(2):
-        wanted = [native.sigmoid(x, reduction=reduction) for x in (z, other)]
+        wanted = [form(x, **more) for x in (z, other)]
     freed = [np.full(30, np.nan, np.float32) for _ in range(50)]
     del freed  # new arrays hold NaN
-    place, within = recipe._ARRAYS, []
+    within = []
 
-    def interrupted(*numbers):
+    def interrupted(place, *numbers):
         place(*numbers)
         if not within:
             within.append(None)
-            within[0] = native.sigmoid(other, reduction=reduction)
+            within[0] = form(other, **more)
 
-    monkeypatch.setattr(recipe, "_ARRAYS", interrupted)
-    got = native.sigmoid(z, reduction=reduction)
+    for name in ("_ARRAYS", "_EVERY"):
+        monkeypatch.setattr(recipe, name, partial(interrupted, getattr(recipe, name)))
+    got = form(z, **more)
     np.testing.assert_array_equal([got, *within], wanted)
